@@ -1,0 +1,32 @@
+//! The vocabulary of Holdfast: ids, the canonical record, retention, holds, availability, manifests, and the few seams
+//! (clock, progress, faults) that every other crate shares. Pure: nothing here does I/O, except [`SystemClock`], which
+//! reads the clock and is constructed by the composition root alone.
+
+mod clock;
+mod digest;
+mod fault;
+mod id;
+mod key;
+mod manifest;
+mod progress;
+mod record;
+mod retention;
+mod step;
+mod storage;
+
+pub use clock::{Clock, SystemClock};
+pub use digest::{Fixity, FixityAlgorithm, ParseDigestError, Sha256Digest};
+pub use fault::{Fault, FaultKind, Retry};
+pub use id::{ArchiveId, IdempotencyKey, InvalidId, MatterId, PlanId, RunId};
+pub use key::{ObjectKey, RecordKeys};
+pub use manifest::{Accession, Derivative, MANIFEST_FORMAT, Manifest, MediaObject, PayloadRef, Probe, SourceRef};
+pub use progress::{Cancel, NoProgress, Progress, ProgressSink};
+pub use record::{CanonicalRecord, Direction, MediaKind, MissingField, Participant, ParticipantRole, Pause, PauseKind};
+pub use retention::{
+    ImmutabilityMode, LegalHold, ObjectRetention, RetentionClass, RetentionDecision, RetentionPolicy, RetentionRule,
+};
+pub use step::{fail_after, step};
+pub use storage::{Availability, ObjectLocator, RehydrationSpeed, StorageTier};
+
+/// The version of this build, as written into manifests, ledger entries and packages.
+pub const HOLDFAST_VERSION: &str = env!("CARGO_PKG_VERSION");

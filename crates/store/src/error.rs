@@ -1,0 +1,122 @@
+use crate::ObjectInfo;
+use holdfast_model::{Fault, FaultKind, Fixity, ObjectLocator, ObjectRetention, RehydrationSpeed};
+
+/// What can go wrong in a store. Decided by the provider's own error code, never by an HTTP status.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No such object or version.
+    #[error("there is no object {0}")]
+    NotFound(ObjectLocator),
+    /// Create-if-absent found something.
+    #[error("there is already an object {}", .0.locator)]
+    AlreadyExists(Box<ObjectInfo>),
+    /// The bytes must be rehydrated first.
+    #[error("{0} lies in a cold tier and must be brought back first")]
+    Offline(ObjectLocator),
+    /// The streamed bytes were not the expected ones; nothing was created.
+    #[error("the bytes are not the expected ones: expected {} ({} bytes), found {} ({} bytes)",
+        .expected.digest, .expected.size_bytes, .found.digest, .found.size_bytes)]
+    Mismatch {
+        /// What the caller said.
+        expected: Fixity,
+        /// What streamed by.
+        found: Fixity,
+    },
+    /// Fewer (or more) bytes came than the object has.
+    #[error("{at} ended after {found} of {expected} bytes")]
+    ShortRead {
+        /// What was read.
+        at: ObjectLocator,
+        /// Bytes promised.
+        expected: u64,
+        /// Bytes delivered.
+        found: u64,
+    },
+    /// Retention can only be lengthened.
+    #[error("retention until {} ({:?}) cannot be shortened to {} ({:?})", .stands.until, .stands.mode, .asked.until, .asked.mode)]
+    RetentionShortened {
+        /// What stands.
+        stands: ObjectRetention,
+        /// What was asked.
+        asked: ObjectRetention,
+    },
+    /// This class has no such speed.
+    #[error("{storage_class} offers no {speed:?} retrieval")]
+    Unsupported {
+        /// The class.
+        storage_class: String,
+        /// The speed asked for.
+        speed: RehydrationSpeed,
+    },
+    /// No room left; nothing was created.
+    #[error("there is no room left in {0}")]
+    Full(String),
+    /// The place cannot be written to.
+    #[error("{0} cannot be written to")]
+    ReadOnly(String),
+    /// What the store keeps about an object cannot be read.
+    #[error("the store's record of {what} is damaged: {detail}")]
+    Damaged {
+        /// Object or file.
+        what: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The operating system or network failed.
+    #[error("{action} failed: {source}")]
+    Io {
+        /// What was being done, with the place.
+        action: String,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Fault for StoreError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "store.not_found",
+            Self::AlreadyExists(_) => "store.already_exists",
+            Self::Offline(_) => "store.offline",
+            Self::Mismatch { .. } => "store.mismatch",
+            Self::ShortRead { .. } => "store.short_read",
+            Self::RetentionShortened { .. } => "store.retention_shortened",
+            Self::Unsupported { .. } => "store.speed_unsupported",
+            Self::Full(_) => "store.full",
+            Self::ReadOnly(_) => "store.read_only",
+            Self::Damaged { .. } => "store.damaged",
+            Self::Io { .. } => "store.io",
+        }
+    }
+
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::NotFound(_) => FaultKind::NotFound,
+            Self::AlreadyExists(_) => FaultKind::AlreadyExists,
+            Self::Offline(_) => FaultKind::Offline,
+            Self::Mismatch { .. } | Self::Damaged { .. } => FaultKind::Corrupt,
+            Self::RetentionShortened { .. } => FaultKind::Refused,
+            Self::Unsupported { .. } => FaultKind::Unsupported,
+            Self::Full(_) => FaultKind::Full,
+            Self::ReadOnly(_) => FaultKind::Denied,
+            Self::ShortRead { .. } | Self::Io { .. } => FaultKind::Io,
+        }
+    }
+
+    fn next(&self) -> String {
+        match self {
+            Self::NotFound(_) => "Check the id; if the index names an object that is gone, run `holdfast index check`.",
+            Self::AlreadyExists(_) => "Nothing was replaced. Compare both with `holdfast verify`.",
+            Self::Offline(_) => "Add it to a matter and retrieve it, or wait until its rehydration is done.",
+            Self::Mismatch { .. } => "Nothing was stored. Fetch the recording from its source again.",
+            Self::ShortRead { .. } => "Try again; if it happens again, run `holdfast verify` on the recording.",
+            Self::RetentionShortened { .. } => "Choose a later date; retention can only be lengthened.",
+            Self::Unsupported { .. } => "Choose another speed; `holdfast plan` lists those that are offered.",
+            Self::Full(_) => "Free space or move the archive to a larger disk, then run the same command again.",
+            Self::ReadOnly(_) => "Give this account write access to the folder, or choose another with --home.",
+            Self::Damaged { .. } => "Do not repair it by hand. Run `holdfast verify` and keep the folder as it is.",
+            Self::Io { .. } => "Try again; if it stays, check the disk and the rights of the folder.",
+        }
+        .to_owned()
+    }
+}

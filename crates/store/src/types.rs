@@ -1,0 +1,125 @@
+use crate::StoreError;
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use holdfast_model::{
+    Availability, Fixity, ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed, Sha256Digest, StorageTier,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, time::Duration};
+
+/// Pieces of an object's bytes, in order.
+pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
+
+/// A half-open range of bytes; `end` none reads to the end of the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByteRange {
+    /// First byte.
+    pub start: u64,
+    /// One past the last byte.
+    pub end: Option<u64>,
+}
+
+/// The whole object.
+pub const BYTE_RANGE_ALL: ByteRange = ByteRange { start: 0, end: None };
+
+/// What a backend can do; what it can't is declared, never faked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Versions every object.
+    pub versions: bool,
+    /// Enforces retention and hold itself, against everyone who has only its interface.
+    pub enforced_retention: bool,
+    /// Has tiers that must be rehydrated.
+    pub cold_tiers: bool,
+    /// Can raise the speed of a pending rehydration.
+    pub raise_speed: bool,
+}
+
+/// Facts of one object version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectInfo {
+    /// Where it lies, with its version.
+    pub locator: ObjectLocator,
+    /// Length in bytes, as the backend says now.
+    pub size_bytes: u64,
+    /// The SHA-256 that was written with it as metadata, where there is one. A claim, not a measurement.
+    pub sha256: Option<Sha256Digest>,
+    /// IANA media type.
+    pub media_type: String,
+    /// User metadata (ASCII keys and values).
+    pub metadata: BTreeMap<String, String>,
+    /// Object tags.
+    pub tags: BTreeMap<String, String>,
+    /// How far away.
+    pub tier: StorageTier,
+    /// The provider's own name of the class.
+    pub storage_class: String,
+    /// Whether it can be read now.
+    pub availability: Availability,
+    /// Retention, where there is one.
+    pub retention: Option<ObjectRetention>,
+    /// Legal hold flag.
+    pub legal_hold: bool,
+    /// When this version was created.
+    pub created_at: Timestamp,
+}
+
+/// One page of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectPage {
+    /// In key order.
+    pub objects: Vec<ObjectInfo>,
+    /// Whether there may be more after the last one.
+    pub more: bool,
+}
+
+/// What goes in with an object's own write.
+#[derive(Debug, Clone)]
+pub struct PutOptions {
+    /// IANA media type.
+    pub media_type: String,
+    /// User metadata; keys and values ASCII. The digest is added by the store as `sha256` once known.
+    pub metadata: BTreeMap<String, String>,
+    /// Object tags.
+    pub tags: BTreeMap<String, String>,
+    /// Where to put it.
+    pub tier: StorageTier,
+    /// Retention from the start.
+    pub retention: Option<ObjectRetention>,
+    /// Hold from the start.
+    pub legal_hold: bool,
+    /// What the bytes must turn out to be, where the caller knows.
+    pub expected: Option<Fixity>,
+}
+
+/// A new object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Created {
+    /// Where, with the version.
+    pub locator: ObjectLocator,
+    /// Measured on the way in. Reading back is the caller's duty.
+    pub fixity: Fixity,
+    /// The provider's own name of the class it was put in.
+    pub storage_class: String,
+}
+
+/// One way to bring a class online.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RehydrationOption {
+    /// How quickly.
+    pub speed: RehydrationSpeed,
+    /// Usual time.
+    pub expected: Duration,
+    /// Time the provider promises not to exceed.
+    pub worst: Duration,
+}
+
+/// The answer to a rehydration request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    /// State right after the request.
+    pub availability: Availability,
+    /// Whether this call started it; false where it was under way or online already.
+    pub started: bool,
+}

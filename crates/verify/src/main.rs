@@ -1,0 +1,2 @@
+//! `holdfast-verify`.
+fn main() {}

@@ -1,0 +1,2 @@
+//! desktop
+fn main() { tauri::Builder::default().run(tauri::generate_context!()).ok(); }
