@@ -1,5 +1,5 @@
 use crate::ObjectInfo;
-use holdfast_model::{Fault, FaultKind, Fixity, ObjectLocator, ObjectRetention, RehydrationSpeed};
+use holdfast_model::{Fault, FaultKind, Fixity, ObjectLocator, ObjectRetention, RehydrationSpeed, StorageTier};
 
 /// What can go wrong in a store. Decided by the provider's own error code, never by an HTTP status.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +48,22 @@ pub enum StoreError {
         /// The speed asked for.
         speed: RehydrationSpeed,
     },
+    /// This store has no such tier; nothing was created.
+    #[error("the store {store} has no {tier:?} tier")]
+    NoTier {
+        /// The store's name.
+        store: String,
+        /// The tier asked for.
+        tier: StorageTier,
+    },
+    /// A bucket, key or metadata that this store cannot take; nothing was created.
+    #[error("{what} cannot be used: {detail}")]
+    Invalid {
+        /// What was given.
+        what: String,
+        /// Why not.
+        detail: String,
+    },
     /// No room left; nothing was created.
     #[error("there is no room left in {0}")]
     Full(String),
@@ -82,6 +98,8 @@ impl Fault for StoreError {
             Self::ShortRead { .. } => "store.short_read",
             Self::RetentionShortened { .. } => "store.retention_shortened",
             Self::Unsupported { .. } => "store.speed_unsupported",
+            Self::NoTier { .. } => "store.no_tier",
+            Self::Invalid { .. } => "store.invalid",
             Self::Full(_) => "store.full",
             Self::ReadOnly(_) => "store.read_only",
             Self::Damaged { .. } => "store.damaged",
@@ -96,7 +114,8 @@ impl Fault for StoreError {
             Self::Offline(_) => FaultKind::Offline,
             Self::Mismatch { .. } | Self::Damaged { .. } => FaultKind::Corrupt,
             Self::RetentionShortened { .. } => FaultKind::Refused,
-            Self::Unsupported { .. } => FaultKind::Unsupported,
+            Self::Unsupported { .. } | Self::NoTier { .. } => FaultKind::Unsupported,
+            Self::Invalid { .. } => FaultKind::Invalid,
             Self::Full(_) => FaultKind::Full,
             Self::ReadOnly(_) => FaultKind::Denied,
             Self::ShortRead { .. } | Self::Io { .. } => FaultKind::Io,
@@ -112,6 +131,8 @@ impl Fault for StoreError {
             Self::ShortRead { .. } => "Try again; if it happens again, run `holdfast verify` on the recording.",
             Self::RetentionShortened { .. } => "Choose a later date; retention can only be lengthened.",
             Self::Unsupported { .. } => "Choose another speed; `holdfast plan` lists those that are offered.",
+            Self::NoTier { .. } => "Choose a tier that the store has; the local store has hot and cold.",
+            Self::Invalid { .. } => "Nothing was stored. Choose another name, or take away what is in its place.",
             Self::Full(_) => "Free space or move the archive to a larger disk, then run the same command again.",
             Self::ReadOnly(_) => "Give this account write access to the folder, or choose another with --home.",
             Self::Damaged { .. } => "Do not repair it by hand. Run `holdfast verify` and keep the folder as it is.",

@@ -4,14 +4,16 @@
 //! Nothing here can delete a retained object; there is no delete at all on these seams.
 
 mod error;
+mod fixity;
 mod local;
 mod types;
 
 pub use error::StoreError;
-pub use local::{LocalStore, LocalStoreConfig};
+pub use fixity::hash_file;
+pub use local::{LocalStore, LocalStoreConfig, RehydrationTime};
 pub use types::{
-    BYTE_RANGE_ALL, ByteRange, ByteStream, Capabilities, Created, ObjectInfo, ObjectPage, PutOptions, RehydrationOption,
-    Ticket,
+    BYTE_RANGE_ALL, ByteRange, ByteStream, Capabilities, Created, ObjectInfo, ObjectPage, PutOptions,
+    RehydrationOption, Ticket,
 };
 
 use async_trait::async_trait;
@@ -40,8 +42,13 @@ pub trait ArchiveReader: Send + Sync {
     ///
     /// # Errors
     /// A fault of the backend.
-    async fn list(&self, bucket: &str, prefix: &str, after: Option<&ObjectKey>, limit: usize)
-    -> Result<ObjectPage, StoreError>;
+    async fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<ObjectPage, StoreError>;
 }
 
 /// Creates objects, never replaces them.

@@ -2,7 +2,7 @@ use crate::StoreError;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use holdfast_model::{
-    Availability, Fixity, ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed, Sha256Digest, StorageTier,
+    Availability, Fixity, ObjectLocator, ObjectRetention, RehydrationSpeed, Sha256Digest, StorageTier,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
