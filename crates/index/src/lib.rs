@@ -1,1 +1,17 @@
-//! index
+//! The index of recordings and the store of persisted work.
+//!
+//! [`RecordingIndex`] answers "which recordings", [`WorkStore`] keeps the state machines that ingest and retrieval are. Both
+//! have one implementation today, on SQLite. The index is derived: it can be rebuilt from manifests and ledger, nothing in it
+//! is evidence. The work store is not derived and is therefore durable at every commit.
+
+mod error;
+mod query;
+mod recording_index;
+mod row;
+mod work;
+
+pub use error::IndexError;
+pub use query::{AvailabilityState, Cursor, Facets, MAX_LIMIT, Page, Query, Sort};
+pub use recording_index::{InsertOutcome, RebuildSink, RecordingIndex};
+pub use row::{Difference, IndexRow};
+pub use work::{Claim, CreateOutcome, Lease, ListWork, UpdateOutcome, Work, WorkKind, WorkStore};

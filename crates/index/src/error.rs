@@ -1,0 +1,133 @@
+use holdfast_model::{ArchiveId, Fault, FaultKind};
+use std::path::PathBuf;
+
+/// What can go wrong in the index and in the work store. Messages name files and fields, never the values people typed.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// No recording has this id.
+    #[error("the index has no recording {0}")]
+    NotFound(ArchiveId),
+    /// No work of this kind has this id.
+    #[error("there is no {kind} {id}")]
+    NoWork {
+        /// Kind, as written in the store.
+        kind: &'static str,
+        /// Id asked for.
+        id: String,
+    },
+    /// A cursor that this index did not give, or not for this query.
+    #[error("the cursor cannot be used: {0}")]
+    BadCursor(&'static str),
+    /// A query or row that contradicts itself.
+    #[error("{0}")]
+    Invalid(String),
+    /// The file was written by a newer Holdfast.
+    #[error("{path} has schema version {found}; this Holdfast knows versions up to {known}")]
+    NewerSchema {
+        /// The file.
+        path: PathBuf,
+        /// Its `user_version`.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// The file is not a SQLite database, or what is in it does not fit together.
+    #[error("{path} is damaged: {detail}")]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
+    /// The file or its folder may not be written.
+    #[error("{path} cannot be written: {detail}")]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        detail: String,
+    },
+    /// No space left.
+    #[error("there is no space left for {path}")]
+    Full {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process held the write lock for longer than we wait.
+    #[error("{path} is locked by another process")]
+    Busy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another rebuild was started after this one.
+    #[error("another rebuild of the index has begun; this one was given up")]
+    RebuildSuperseded,
+    /// The file could not be opened, read or written.
+    #[error("{path}: {detail}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        detail: String,
+    },
+    /// A defect in Holdfast.
+    #[error("defect in the index: {0}")]
+    Internal(String),
+}
+
+impl Fault for IndexError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "index.not_found",
+            Self::NoWork { .. } => "index.no_work",
+            Self::BadCursor(_) => "index.bad_cursor",
+            Self::Invalid(_) => "index.invalid",
+            Self::NewerSchema { .. } => "index.newer_schema",
+            Self::Corrupt { .. } => "index.corrupt",
+            Self::ReadOnly { .. } => "index.read_only",
+            Self::Full { .. } => "index.full",
+            Self::Busy { .. } => "index.busy",
+            Self::RebuildSuperseded => "index.rebuild_superseded",
+            Self::Io { .. } => "index.io",
+            Self::Internal(_) => "index.internal",
+        }
+    }
+
+    fn kind(&self) -> FaultKind {
+        match self {
+            Self::NotFound(_) | Self::NoWork { .. } => FaultKind::NotFound,
+            Self::BadCursor(_) | Self::Invalid(_) => FaultKind::Invalid,
+            Self::NewerSchema { .. } => FaultKind::Unsupported,
+            Self::Corrupt { .. } => FaultKind::Corrupt,
+            Self::ReadOnly { .. } => FaultKind::Denied,
+            Self::Full { .. } => FaultKind::Full,
+            Self::Busy { .. } => FaultKind::Throttled,
+            Self::RebuildSuperseded => FaultKind::Conflict,
+            Self::Io { .. } => FaultKind::Io,
+            Self::Internal(_) => FaultKind::Internal,
+        }
+    }
+
+    fn next(&self) -> String {
+        match self {
+            Self::NotFound(_) => "Check the id; if the recording was archived, run `holdfast index check`.".into(),
+            Self::NoWork { .. } => "Check the id; list what there is.".into(),
+            Self::BadCursor(_) => "Start again from the first page with the same filters.".into(),
+            Self::Invalid(_) => "Correct the filter or value that the message names.".into(),
+            Self::NewerSchema { .. } => "Use the newer version of Holdfast that wrote this file.".into(),
+            Self::Corrupt { path, .. } => format!(
+                "If this is the index, move {} aside and run `holdfast index rebuild`; nothing in it is evidence. If it is \
+                 the work store, bring it back from a backup.",
+                path.display()
+            ),
+            Self::ReadOnly { path, .. } => {
+                format!("Give the user who runs Holdfast the right to write {} and its folder.", path.display())
+            }
+            Self::Full { path } => format!("Free space on the disk of {} and try again.", path.display()),
+            Self::Busy { .. } => "Wait for the other process to finish, then try again.".into(),
+            Self::RebuildSuperseded => "Wait for the other rebuild to finish.".into(),
+            Self::Io { path, .. } => format!("Check that {} can be read and written, then try again.", path.display()),
+            Self::Internal(_) => "Report this with the log.".into(),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+use crate::{Facets, IndexError, IndexRow, Page, Query};
+use async_trait::async_trait;
+use holdfast_model::{ArchiveId, Availability, IdempotencyKey, MatterId};
+
+/// What came of an insert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InsertOutcome {
+    /// The row is now in the index.
+    Inserted,
+    /// The index already has this recording with the same manifest; nothing was changed.
+    Same,
+    /// The index already has this recording with another manifest; nothing was changed.
+    Conflict {
+        /// The row that is there.
+        existing: Box<IndexRow>,
+    },
+}
+
+/// Finds recordings. Derived from manifests and ledger; never evidence.
+#[async_trait]
+pub trait RecordingIndex: Send + Sync {
+    /// Inserts rows with the texts to be searched, conditionally on the archive id (and so on the idempotency key), all in
+    /// one transaction; one outcome each, in order.
+    async fn insert_many(&self, rows: Vec<(IndexRow, Option<String>)>) -> Result<Vec<InsertOutcome>, IndexError>;
+
+    /// Inserts one row.
+    async fn insert(&self, row: &IndexRow, text: Option<&str>) -> Result<InsertOutcome, IndexError> {
+        let outcomes = self.insert_many(vec![(row.clone(), text.map(str::to_owned))]).await?;
+        outcomes.into_iter().next().ok_or_else(|| IndexError::Internal("an insert had no outcome".into()))
+    }
+
+    /// The row of one recording.
+    async fn get(&self, id: &ArchiveId) -> Result<Option<IndexRow>, IndexError>;
+
+    /// The row of the recording with this key.
+    async fn get_by_key(&self, key: &IdempotencyKey) -> Result<Option<IndexRow>, IndexError> {
+        Ok(self.get(&key.archive_id()).await?.filter(|row| row.record.idempotency_key() == *key))
+    }
+
+    /// All rows that carry this id of another system, by archive id, at most [`crate::MAX_LIMIT`].
+    async fn find_external(&self, system: &str, id: &str) -> Result<Vec<IndexRow>, IndexError>;
+
+    /// One page of what matches, and how many match in all.
+    async fn search(&self, query: &Query) -> Result<Page, IndexError>;
+
+    /// How many of what matches have which value. Sort, limit and cursor play no part.
+    async fn facets(&self, query: &Query) -> Result<Facets, IndexError>;
+
+    /// Notes whether the bytes can be read now.
+    ///
+    /// # Errors
+    /// `index.not_found` where there is no such recording.
+    async fn set_tier_state(&self, id: &ArchiveId, availability: &Availability) -> Result<(), IndexError>;
+
+    /// Notes which matters hold the recording: all of them, replacing what was noted.
+    ///
+    /// # Errors
+    /// `index.not_found` where there is no such recording.
+    async fn set_holds(&self, id: &ArchiveId, matters: &[MatterId]) -> Result<(), IndexError>;
+
+    /// Rows in ascending order of archive id, after `after`, at most `limit`: for going through all of them in pieces.
+    async fn scan(&self, after: Option<&ArchiveId>, limit: usize) -> Result<Vec<IndexRow>, IndexError>;
+
+    /// How many recordings the index has.
+    async fn count(&self) -> Result<u64, IndexError>;
+
+    /// Begins to fill a new index beside this one, which goes on answering (and taking inserts, which then stand in both)
+    /// until [`RebuildSink::finish`] puts the new one in its place. A rebuild begun later ends an earlier one.
+    async fn rebuild(&self) -> Result<Box<dyn RebuildSink>, IndexError>;
+}
+
+/// Where a rebuild puts its rows. Dropped unfinished, it changes nothing.
+#[async_trait]
+pub trait RebuildSink: Send {
+    /// Adds one row and its text; a row that is already there is left as it is. Rows are written in batches.
+    ///
+    /// # Errors
+    /// `index.rebuild_superseded` where another rebuild was begun since.
+    async fn push(&mut self, row: IndexRow, text: Option<String>) -> Result<(), IndexError>;
+
+    /// Writes what is left and puts the new index in the place of the old one, in one transaction. The number of recordings
+    /// in it.
+    async fn finish(self: Box<Self>) -> Result<u64, IndexError>;
+}
