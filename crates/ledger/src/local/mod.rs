@@ -1,0 +1,20 @@
+//! The log: where its head and its tiles are kept, how it is appended to and how it is verified.
+
+mod append;
+mod error;
+mod folder;
+mod head;
+mod intent;
+mod lookup;
+mod read;
+mod sqlite;
+mod tiles;
+mod verify;
+
+pub use append::{Ledger, LedgerParts};
+pub use error::LedgerError;
+pub use folder::FolderTiles;
+pub use head::{HeadState, LedgerHead, LookupKey, Staged};
+pub use intent::Intent;
+pub use sqlite::SqliteHead;
+pub use tiles::TileStore;
