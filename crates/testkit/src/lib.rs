@@ -1,1 +1,9 @@
-//! testkit
+//! Fakes with a manual clock, fault injection, and conformance suites that run against every implementation of a seam.
+//! For tests only.
+
+mod clock;
+mod fault_store;
+pub mod store;
+
+pub use clock::ManualClock;
+pub use fault_store::{FaultRule, FaultyStore, StoreCall, StoreFault};

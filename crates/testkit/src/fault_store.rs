@@ -1,0 +1,331 @@
+//! A store that fails on order.
+
+use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt as _;
+use holdfast_model::{Availability, Fixity, ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed, Sha256Digest};
+use holdfast_store::{
+    ArchiveReader, ArchiveWriter, ByteRange, ByteStream, Capabilities, Created, ObjectInfo, ObjectPage, PutOptions,
+    RehydrationOption, Rehydrator, RetentionControl, Store, StoreError, Ticket,
+};
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// The calls of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)] // named as the seams name them
+pub enum StoreCall {
+    Head,
+    Read,
+    List,
+    Create,
+    Extend,
+    SetLegalHold,
+    Request,
+    Status,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoreFault {
+    /// Nothing is done and a passing fault is reported.
+    FailBefore,
+    /// It is done, and a passing fault is reported all the same.
+    FailAfter,
+    /// The body ends after so many bytes, and nobody says so. On create the store still claims the whole.
+    ShortBody(u64),
+    /// The body breaks off with a passing fault after so many bytes.
+    BrokenBody(u64),
+    /// The lowest bit of the byte at this offset is turned over. On create the store still claims the true digest.
+    FlippedBit(u64),
+    /// It is done, later.
+    Delay(Duration),
+    /// There is no room left.
+    Full,
+}
+
+/// Which calls a fault befalls.
+#[derive(Debug, Clone)]
+pub struct FaultRule {
+    call: StoreCall,
+    key_contains: String,
+    skip: usize,
+    times: usize,
+    fault: StoreFault,
+}
+
+impl FaultRule {
+    /// `fault` befalls the next `call`, once.
+    #[must_use]
+    pub fn on(call: StoreCall, fault: StoreFault) -> Self {
+        Self { call, key_contains: String::new(), skip: 0, times: 1, fault }
+    }
+
+    /// Only calls whose `bucket/key` (for a listing `bucket/prefix`) contains `part`.
+    #[must_use]
+    pub fn key(mut self, part: &str) -> Self {
+        part.clone_into(&mut self.key_contains);
+        self
+    }
+
+    /// Lets `calls` pass first.
+    #[must_use]
+    pub fn after(mut self, calls: usize) -> Self {
+        self.skip = calls;
+        self
+    }
+
+    /// Befalls `calls` calls, one after the other.
+    #[must_use]
+    pub fn times(mut self, calls: usize) -> Self {
+        self.times = calls;
+        self
+    }
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    rules: Vec<FaultRule>,
+    calls: BTreeMap<StoreCall, usize>,
+}
+
+/// Wraps a store. Without rules it changes nothing.
+pub struct FaultyStore {
+    inner: Store,
+    script: Mutex<Script>,
+}
+
+impl FaultyStore {
+    /// Wraps `inner`.
+    #[must_use]
+    pub fn new(inner: Store) -> Arc<Self> {
+        Arc::new(Self { inner, script: Mutex::default() })
+    }
+
+    /// The four seams, through this one. A store without rehydration stays without.
+    #[must_use]
+    pub fn store(self: &Arc<Self>) -> Store {
+        Store {
+            reader: self.clone(),
+            writer: self.clone(),
+            retention: self.clone(),
+            rehydrator: self.inner.rehydrator.is_some().then(|| self.clone() as Arc<dyn Rehydrator>),
+        }
+    }
+
+    /// Adds a rule. Of several that apply the first that was added befalls.
+    pub fn add(&self, rule: FaultRule) {
+        self.script().rules.push(rule);
+    }
+
+    /// Forgets all rules.
+    pub fn clear(&self) {
+        self.script().rules.clear();
+    }
+
+    /// How often this was called, failed calls included.
+    #[must_use]
+    pub fn calls(&self, call: StoreCall) -> usize {
+        self.script().calls.get(&call).copied().unwrap_or(0)
+    }
+
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self, call: StoreCall, bucket: &str, key: &str) -> Option<StoreFault> {
+        let mut script = self.script();
+        *script.calls.entry(call).or_default() += 1;
+        let name = format!("{bucket}/{key}");
+        for rule in &mut script.rules {
+            if rule.call != call || rule.times == 0 || !name.contains(&rule.key_contains) {
+                continue;
+            }
+            if rule.skip > 0 {
+                rule.skip -= 1;
+                continue;
+            }
+            rule.times -= 1;
+            return Some(rule.fault);
+        }
+        None
+    }
+
+    /// Runs `work` with what the script has for this call. Faults of the body mean nothing to calls without one.
+    async fn run<T>(
+        &self,
+        call: StoreCall,
+        bucket: &str,
+        key: &str,
+        work: impl Future<Output = Result<T, StoreError>> + Send,
+    ) -> Result<T, StoreError> {
+        before(self.next(call, bucket, key), call, work).await
+    }
+}
+
+async fn before<T>(
+    fault: Option<StoreFault>,
+    call: StoreCall,
+    work: impl Future<Output = Result<T, StoreError>> + Send,
+) -> Result<T, StoreError> {
+    match fault {
+        Some(StoreFault::FailBefore) => Err(broken(call, "before")),
+        Some(StoreFault::Full) => Err(StoreError::Full("the store of this test".to_owned())),
+        Some(StoreFault::FailAfter) => {
+            work.await?;
+            Err(broken(call, "after"))
+        }
+        Some(StoreFault::Delay(by)) => {
+            tokio::time::sleep(by).await;
+            work.await
+        }
+        _ => work.await,
+    }
+}
+
+fn broken(call: StoreCall, when: &str) -> StoreError {
+    StoreError::Io {
+        action: format!("{call:?}"),
+        source: io::Error::new(io::ErrorKind::ConnectionReset, format!("fault of this test, {when} the effect")),
+    }
+}
+
+/// The body as the fault makes it.
+fn bent(body: ByteStream, fault: StoreFault, call: StoreCall) -> ByteStream {
+    let mut seen = 0u64;
+    let pieces = body.map(move |piece| {
+        let piece = piece?;
+        let start = seen;
+        seen += piece.len() as u64;
+        let until = |limit: u64| usize::try_from(limit.saturating_sub(start)).unwrap_or(usize::MAX).min(piece.len());
+        Ok(match fault {
+            StoreFault::ShortBody(limit) => piece.slice(..until(limit)),
+            StoreFault::BrokenBody(limit) if start >= limit => return Err(broken(call, "in the body, before")),
+            StoreFault::BrokenBody(limit) => piece.slice(..until(limit)),
+            StoreFault::FlippedBit(at) if (start..seen).contains(&at) => {
+                let mut bytes = BytesMut::from(piece.as_ref());
+                bytes[until(at)] ^= 1;
+                bytes.freeze()
+            }
+            _ => piece,
+        })
+    });
+    let end: ByteStream = match fault {
+        StoreFault::BrokenBody(_) => {
+            futures_util::stream::once(async move { Err(broken(call, "in the body, before")) }).boxed()
+        }
+        _ => futures_util::stream::empty().boxed(),
+    };
+    pieces.chain(end).boxed()
+}
+
+#[async_trait]
+impl ArchiveReader for FaultyStore {
+    fn name(&self) -> &str {
+        self.inner.reader.name()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.inner.reader.capabilities()
+    }
+
+    async fn head(&self, at: &ObjectLocator) -> Result<ObjectInfo, StoreError> {
+        self.run(StoreCall::Head, &at.bucket, at.key.as_str(), self.inner.reader.head(at)).await
+    }
+
+    async fn read(&self, at: &ObjectLocator, range: ByteRange) -> Result<ByteStream, StoreError> {
+        let fault = self.next(StoreCall::Read, &at.bucket, at.key.as_str());
+        let body = before(fault, StoreCall::Read, self.inner.reader.read(at, range)).await?;
+        Ok(match fault {
+            Some(fault) => bent(body, fault, StoreCall::Read),
+            None => body,
+        })
+    }
+
+    async fn list(
+        &self,
+        bucket: &str,
+        prefix: &str,
+        after: Option<&ObjectKey>,
+        limit: usize,
+    ) -> Result<ObjectPage, StoreError> {
+        self.run(StoreCall::List, bucket, prefix, self.inner.reader.list(bucket, prefix, after, limit)).await
+    }
+}
+
+#[async_trait]
+impl ArchiveWriter for FaultyStore {
+    async fn create(
+        &self,
+        bucket: &str,
+        key: &ObjectKey,
+        body: ByteStream,
+        options: PutOptions,
+    ) -> Result<Created, StoreError> {
+        let fault = self.next(StoreCall::Create, bucket, key.as_str());
+        let writer = &self.inner.writer;
+        let Some(fault @ (StoreFault::ShortBody(_) | StoreFault::FlippedBit(_) | StoreFault::BrokenBody(_))) = fault
+        else {
+            return before(fault, StoreCall::Create, writer.create(bucket, key, body, options)).await;
+        };
+        // The store believes that it wrote what it was given: it checks and reports the digest of the true bytes.
+        let truth = Arc::new(Mutex::new((Sha256::new(), 0u64)));
+        let hashed = measured(body, truth.clone());
+        let expected = options.expected.clone();
+        let silent = PutOptions { expected: None, ..options };
+        let created = writer.create(bucket, key, bent(hashed, fault, StoreCall::Create), silent).await?;
+        let (hash, size_bytes) = truth.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = Fixity::sha256(Sha256Digest(hash.finalize().into()), size_bytes);
+        match expected {
+            Some(expected) if expected != found => Err(StoreError::Mismatch { expected, found }),
+            _ => Ok(Created { fixity: found, ..created }),
+        }
+    }
+}
+
+fn measured(body: ByteStream, truth: Arc<Mutex<(Sha256, u64)>>) -> ByteStream {
+    body.map(move |piece: Result<Bytes, StoreError>| {
+        if let Ok(bytes) = &piece {
+            let mut truth = truth.lock().unwrap_or_else(PoisonError::into_inner);
+            truth.0.update(bytes);
+            truth.1 += bytes.len() as u64;
+        }
+        piece
+    })
+    .boxed()
+}
+
+#[async_trait]
+impl RetentionControl for FaultyStore {
+    async fn extend(&self, at: &ObjectLocator, to: ObjectRetention) -> Result<(), StoreError> {
+        self.run(StoreCall::Extend, &at.bucket, at.key.as_str(), self.inner.retention.extend(at, to)).await
+    }
+
+    async fn set_legal_hold(&self, at: &ObjectLocator, on: bool) -> Result<(), StoreError> {
+        self.run(StoreCall::SetLegalHold, &at.bucket, at.key.as_str(), self.inner.retention.set_legal_hold(at, on))
+            .await
+    }
+}
+
+#[async_trait]
+impl Rehydrator for FaultyStore {
+    fn options(&self, storage_class: &str) -> Vec<RehydrationOption> {
+        self.inner.rehydrator.as_ref().map(|r| r.options(storage_class)).unwrap_or_default()
+    }
+
+    async fn request(&self, at: &ObjectLocator, speed: RehydrationSpeed, keep_days: u16) -> Result<Ticket, StoreError> {
+        let Some(inner) = &self.inner.rehydrator else { return Err(broken(StoreCall::Request, "before")) };
+        self.run(StoreCall::Request, &at.bucket, at.key.as_str(), inner.request(at, speed, keep_days)).await
+    }
+
+    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<Availability>, StoreError> {
+        let Some(inner) = &self.inner.rehydrator else { return Err(broken(StoreCall::Status, "before")) };
+        let (bucket, key) = of.first().map_or(("", ""), |at| (at.bucket.as_str(), at.key.as_str()));
+        self.run(StoreCall::Status, bucket, key, inner.status(of)).await
+    }
+}
