@@ -2,6 +2,7 @@
 //! (clock, progress, faults) that every other crate shares. Pure: nothing here does I/O, except [`SystemClock`], which
 //! reads the clock and is constructed by the composition root alone.
 
+mod canonical;
 mod clock;
 mod digest;
 mod fault;
@@ -14,12 +15,16 @@ mod retention;
 mod step;
 mod storage;
 
+pub use canonical::{CanonicalError, canonical_json};
 pub use clock::{Clock, SystemClock};
 pub use digest::{Fixity, FixityAlgorithm, ParseDigestError, Sha256Digest};
 pub use fault::{Fault, FaultKind, Retry};
 pub use id::{ArchiveId, IdempotencyKey, InvalidId, MatterId, PlanId, RunId};
 pub use key::{ObjectKey, RecordKeys};
-pub use manifest::{Accession, Derivative, MANIFEST_FORMAT, Manifest, MediaObject, PayloadRef, Probe, SourceRef};
+pub use manifest::{
+    ACCESSION_MANIFEST_DETAIL, Accession, Derivative, MANIFEST_FORMAT, Manifest, MediaObject, PayloadRef, Probe,
+    SourceRef,
+};
 pub use progress::{Cancel, NoProgress, Progress, ProgressSink};
 pub use record::{CanonicalRecord, Direction, MediaKind, MissingField, Participant, ParticipantRole, Pause, PauseKind};
 pub use retention::{

@@ -1,9 +1,16 @@
-use crate::{ArchiveId, CanonicalRecord, Fixity, ObjectKey, RetentionDecision, RunId, StorageTier};
+use crate::{
+    ArchiveId, CanonicalError, CanonicalRecord, Fixity, ObjectKey, RetentionDecision, RunId, StorageTier,
+    canonical_json,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The format's name and version, first field of every manifest. `docs/formats/manifest.md` is normative.
 pub const MANIFEST_FORMAT: &str = "holdfast-manifest/1";
+
+/// The detail of an accession's outcome entry that carries the manifest's SHA-256, in hexadecimal; the same entry's
+/// `digest_after` is the SHA-256 of the original bytes. With both in the ledger, neither can be exchanged unseen.
+pub const ACCESSION_MANIFEST_DETAIL: &str = "manifest_sha256";
 
 /// What a recording is, where its bytes lie and what proves them: written once beside each recording, and enough to rebuild
 /// the index. The bytes of a manifest are its RFC 8785 canonical JSON, so that its digest can be recomputed from its values.
@@ -27,6 +34,16 @@ pub struct Manifest {
     pub retention: RetentionDecision,
     /// How it came in.
     pub accession: Accession,
+}
+
+impl Manifest {
+    /// The bytes of the manifest as they are archived: RFC 8785 canonical JSON.
+    ///
+    /// # Errors
+    /// For a number over 2^53 - 1, which no real size or duration reaches.
+    pub fn to_canonical_bytes(&self) -> Result<Vec<u8>, CanonicalError> {
+        canonical_json(self)
+    }
 }
 
 /// The original bytes of a recording.
@@ -128,7 +145,8 @@ pub struct Accession {
     pub source: SourceRef,
     /// When it was taken in.
     pub ingested_at: Timestamp,
-    /// Sequence number of the ledger entry that states the intent; the outcome entry carries this manifest's digest.
+    /// Sequence number of the ledger entry that states the intent; the outcome entry carries the original's digest as
+    /// `digest_after` and this manifest's as the detail [`ACCESSION_MANIFEST_DETAIL`].
     pub ledger_intent: u64,
     /// Version of the archiver.
     pub archiver_version: String,
