@@ -1,2 +1,150 @@
-//! `holdfast-verify`.
-fn main() {}
+//! `holdfast-verify PACKAGE`: checks an evidence package without Holdfast, without a network, without a secret.
+
+use holdfast_model::{Cancel, HOLDFAST_VERSION, NoProgress};
+use holdfast_verify::{CheckResult, Link, Outcome, Severity, VerificationReport, package, parse_public_key};
+use std::{
+    ffi::OsString,
+    fmt::Write as _,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+const HELP: &str = "\
+Checks an evidence package made by Holdfast: that every recording in it is, bit for bit, what was archived.
+Reads only; needs no network and no secret.
+
+Usage: holdfast-verify PACKAGE [--key HEX|FILE] [--json]
+
+  PACKAGE      the package's folder
+  --key        the archive's public key as you know it from elsewhere: 64 hexadecimal digits, or a file with them or with
+               the PEM form. Without it the package's own key is used, and a remark says so.
+  --json       one JSON document on standard output instead of text
+  --version    the version
+  --help       this text
+
+Exit codes: 0 verified (also with remarks), 1 the package could not be read, 2 wrong usage, 4 something does not agree.
+";
+
+struct Arguments {
+    package: PathBuf,
+    key: Option<[u8; 32]>,
+    json: bool,
+}
+
+enum Asked {
+    Verify(Arguments),
+    Print(String),
+}
+
+fn main() -> ExitCode {
+    let arguments = match parse(std::env::args_os().skip(1)) {
+        Ok(Asked::Verify(arguments)) => arguments,
+        Ok(Asked::Print(text)) => return print(&text, 0),
+        Err(problem) => {
+            // Nothing can be done where standard error is closed.
+            let _ = writeln!(io::stderr(), "holdfast-verify: {problem}\nTry holdfast-verify --help");
+            return ExitCode::from(2);
+        }
+    };
+    match package::verify_package(&arguments.package, arguments.key, &Cancel::default(), &NoProgress) {
+        Ok(report) => {
+            let code = if report.outcome == Outcome::Failed { 4 } else { 0 };
+            let text = if arguments.json { json(&report) } else { words(&report) };
+            print(&text, code)
+        }
+        Err(error) => {
+            use holdfast_model::Fault as _;
+            if arguments.json {
+                let error = serde_json::json!({"error": {"code": error.code(), "message": error.to_string(), "next": error.next()}});
+                return print(&format!("{error:#}\n"), 1);
+            }
+            let _ = writeln!(io::stderr(), "holdfast-verify: {error}\n{}", error.next());
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn print(text: &str, code: u8) -> ExitCode {
+    // A reader that went away (a pager, `head`) does not change what was found.
+    let _ = io::stdout().lock().write_all(text.as_bytes());
+    ExitCode::from(code)
+}
+
+fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Asked, String> {
+    let (mut package, mut key, mut json) = (None, None, false);
+    let mut arguments = arguments.peekable();
+    let mut options = true;
+    while let Some(argument) = arguments.next() {
+        let text = argument.to_str().filter(|_| options).unwrap_or_default();
+        match text {
+            "--help" | "-h" => return Ok(Asked::Print(HELP.into())),
+            "--version" | "-V" => return Ok(Asked::Print(format!("holdfast-verify {HOLDFAST_VERSION}\n"))),
+            "--json" => json = true,
+            "--" => options = false,
+            "--key" => key = Some(read_key(&arguments.next().ok_or("--key needs a key or a file")?)?),
+            t if t.starts_with("--key=") => key = Some(read_key(&OsString::from(&t[6..]))?),
+            t if t.starts_with('-') && t.len() > 1 => return Err(format!("there is no option {t}")),
+            _ if package.is_none() => package = Some(PathBuf::from(argument)),
+            _ => return Err("more than one package was named".into()),
+        }
+    }
+    let package = package.ok_or("no package was named")?;
+    Ok(Asked::Verify(Arguments { package, key, json }))
+}
+
+fn read_key(given: &OsString) -> Result<[u8; 32], String> {
+    if let Some(key) = given.to_str().and_then(parse_public_key) {
+        return Ok(key);
+    }
+    let shown = given.to_string_lossy();
+    let length = std::fs::metadata(given)
+        .map_err(|e| format!("the key {shown} is no 64 hexadecimal digits and no file: {e}"))?
+        .len();
+    if length > 64 * 1024 {
+        return Err(format!("the file {shown} is too large for a public key"));
+    }
+    let text = std::fs::read_to_string(given).map_err(|e| format!("the key file {shown} can't be read: {e}"))?;
+    parse_public_key(&text).ok_or_else(|| format!("there is no Ed25519 public key in {shown}"))
+}
+
+fn json(report: &VerificationReport) -> String {
+    // A report holds nothing that JSON could not hold.
+    serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
+}
+
+fn words(report: &VerificationReport) -> String {
+    let mut out = String::new();
+    for finding in &report.findings {
+        let weight = match finding.severity {
+            Severity::Failure => "FAILURE",
+            Severity::Remark => "Remark",
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{weight} {}: {}", finding.code, visible(&finding.subject));
+        let _ = writeln!(out, "  {}", finding.code.meaning());
+        let _ = writeln!(out, "  expected: {}", visible(&finding.expected));
+        let _ = writeln!(out, "  found:    {}", visible(&finding.found));
+        let _ = writeln!(out, "  next: {}\n", finding.code.next());
+    }
+    let _ = writeln!(out, "Checked:");
+    for link in Link::ALL {
+        let count = |r: CheckResult| report.checks.iter().filter(|c| c.link == *link && c.result == r).count();
+        let (passed, failed) = (count(CheckResult::Passed), count(CheckResult::Failed));
+        if passed + failed > 0 {
+            let _ = writeln!(out, "  {:<46} {passed} passed, {failed} failed", link.title());
+        }
+    }
+    let word = match report.outcome {
+        Outcome::Verified => "VERIFIED",
+        Outcome::VerifiedWithRemarks => "VERIFIED, with remarks",
+        Outcome::Failed => "FAILED: something does not agree; see above",
+    };
+    let _ = writeln!(out, "\n{word}");
+    out
+}
+
+/// A hostile package must not write to the terminal more than text.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

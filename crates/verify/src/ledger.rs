@@ -1,0 +1,240 @@
+//! The ledger's part of a verification: entries, their proofs, their neighbours, the checkpoint, and what was known before.
+
+use crate::{Finding, FindingCode as Code, Link, report::Collector};
+use holdfast_ledger::{Checkpoint, CheckpointError, InclusionProof, LedgerEntry, VerifierKey, merkle};
+use holdfast_model::Sha256Digest;
+use serde::{Deserialize, Serialize};
+
+/// One ledger entry as it was read, with what shows that it stands in the tree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryEvidence {
+    /// Its place in the log, as the reader was told; the entry's own sequence must be the same.
+    pub index: u64,
+    /// The leaf's bytes as read.
+    pub entry: Vec<u8>,
+    /// The leaf's hash as it stands in the tree (a tile, or the proof's own statement), where known. With it, an entry that
+    /// was changed can be told from a proof that is broken.
+    pub leaf: Option<Sha256Digest>,
+    /// RFC 6962 audit path in the tree of [`LedgerEvidence::checkpoint`], from the leaf's sibling upwards.
+    pub hashes: Vec<Sha256Digest>,
+}
+
+impl From<InclusionProof> for EntryEvidence {
+    fn from(proof: InclusionProof) -> Self {
+        Self { index: proof.index, entry: proof.entry.into_bytes(), leaf: None, hashes: proof.hashes }
+    }
+}
+
+/// A checkpoint that was kept from an earlier look at the same ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RememberedCheckpoint {
+    /// The signed note.
+    pub checkpoint: String,
+    /// RFC 6962 consistency proof from it to the present checkpoint; none where none could be had, as when the ledger got
+    /// shorter.
+    pub consistency: Option<Vec<Sha256Digest>>,
+}
+
+/// Everything that was read from the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerEvidence {
+    /// The entries of the recording (or package), in their order. Where an outcome is given, its intent is given too.
+    pub entries: Vec<EntryEvidence>,
+    /// The checkpoint that the proofs lead to; none where it is missing.
+    pub checkpoint: Option<String>,
+    /// The ledger's Ed25519 public key.
+    pub public_key: [u8; 32],
+    /// Sequences of the given entries whose MAC is wrong, where a holder of the key looked; none where nobody did.
+    pub mac_failures: Option<Vec<u64>>,
+    /// What was known of the ledger before, where anything was.
+    pub remembered: Option<RememberedCheckpoint>,
+    /// Whether checkpoints are to carry a timestamp of an independent authority.
+    pub timestamp_expected: bool,
+}
+
+/// The SHA-256 of a public key's 32 bytes, in hexadecimal: what people compare over the telephone. The ledger's id begins
+/// with its first 16 digits.
+#[must_use]
+pub fn key_fingerprint(public_key: &[u8; 32]) -> String {
+    Sha256Digest::of(public_key).to_hex()
+}
+
+/// The subject of findings about the ledger as a whole.
+pub(crate) const LEDGER: &str = "ledger";
+
+/// An entry that could be read, and whether the signed tree has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReadEntry {
+    pub(crate) entry: LedgerEntry,
+    pub(crate) proven: bool,
+}
+
+/// Looks at every link of the ledger and gives back the entries that can be read.
+pub(crate) fn check_ledger(evidence: &LedgerEvidence, out: &mut Collector) -> Vec<ReadEntry> {
+    let checkpoint = check_checkpoint(evidence, out);
+    let read = check_entries(evidence, checkpoint.as_ref(), out);
+    check_chain(evidence, out);
+    match &evidence.mac_failures {
+        None => out.not_checked(Link::Mac, LEDGER),
+        Some(bad) => {
+            let finding = |n: &u64| {
+                Finding::new(
+                    Code::LedgerMacMismatch,
+                    entry_name(*n),
+                    "an HMAC made with the ledger's key",
+                    "another one",
+                )
+            };
+            out.checked(Link::Mac, LEDGER, bad.iter().map(finding).collect());
+        }
+    }
+    check_remembered(evidence, checkpoint.as_ref(), out);
+    if evidence.timestamp_expected {
+        let finding = Finding::new(Code::TimestampAbsent, LEDGER, "a timestamp of an independent authority", "none");
+        out.remark(finding);
+    }
+    out.not_checked(Link::Timestamp, LEDGER);
+    read
+}
+
+pub(crate) fn entry_name(sequence: u64) -> String {
+    format!("ledger entry {sequence}")
+}
+
+/// The checkpoint when it is signed by the key.
+fn check_checkpoint(evidence: &LedgerEvidence, out: &mut Collector) -> Option<Checkpoint> {
+    let mut findings = Vec::new();
+    let good = match evidence.checkpoint.as_deref().map(Checkpoint::parse) {
+        None => {
+            findings.push(Finding::new(Code::LedgerCheckpointMalformed, "checkpoint", "a signed checkpoint", "none"));
+            None
+        }
+        Some(Err(error)) => {
+            findings.push(Finding::new(Code::LedgerCheckpointMalformed, "checkpoint", "a signed checkpoint", error));
+            None
+        }
+        Some(Ok(checkpoint)) => match checkpoint.verify(&key_of(evidence, &checkpoint)) {
+            Ok(()) => Some(checkpoint),
+            Err(error) => {
+                let expected = format!("a signature by the key {}", key_fingerprint(&evidence.public_key));
+                findings.push(Finding::new(Code::LedgerCheckpointSignature, "checkpoint", expected, error));
+                None
+            }
+        },
+    };
+    out.checked(Link::CheckpointSignature, LEDGER, findings);
+    good
+}
+
+/// The checkpoint names its ledger itself; the name is under the signature, and it is the key that is trusted.
+fn key_of(evidence: &LedgerEvidence, checkpoint: &Checkpoint) -> VerifierKey {
+    VerifierKey { name: checkpoint.origin().to_owned(), public_key: evidence.public_key }
+}
+
+fn check_entries(evidence: &LedgerEvidence, checkpoint: Option<&Checkpoint>, out: &mut Collector) -> Vec<ReadEntry> {
+    let (mut findings, mut read) = (Vec::new(), Vec::new());
+    for e in &evidence.entries {
+        let name = entry_name(e.index);
+        let mut proven = false;
+        match prove(e, checkpoint) {
+            Ok(()) => proven = true,
+            Err(Some(finding)) => findings.push(finding),
+            Err(None) => {}
+        }
+        match LedgerEntry::parse(&e.entry) {
+            Ok(entry) if entry.event.sequence == e.index => read.push(ReadEntry { entry, proven }),
+            Ok(entry) => {
+                let found = format!("number {}", entry.event.sequence);
+                findings.push(Finding::new(Code::LedgerInclusionFailed, name, format!("number {}", e.index), found));
+            }
+            Err(_) if findings.last().is_some_and(|f| f.code == Code::LedgerEntryAltered && f.subject == name) => {}
+            Err(error) => {
+                findings.push(Finding::new(Code::LedgerEntryMalformed, name, "an entry in its canonical form", error));
+            }
+        }
+    }
+    // Without a checkpoint there is nothing that entries could be shown to stand in; that was said already.
+    if checkpoint.is_some() && !evidence.entries.is_empty() {
+        out.checked(Link::Inclusion, LEDGER, findings);
+    } else {
+        out.not_checked(Link::Inclusion, LEDGER);
+        findings.into_iter().for_each(|f| out.remark(f));
+    }
+    read
+}
+
+/// Whether the entry stands in the signed tree; `Err(None)` where there is no tree to look at.
+fn prove(e: &EntryEvidence, checkpoint: Option<&Checkpoint>) -> Result<(), Option<Finding>> {
+    let name = entry_name(e.index);
+    let found = merkle::leaf_hash(&e.entry);
+    let stated = e.leaf.unwrap_or(Sha256Digest(found));
+    if let Some(checkpoint) = checkpoint {
+        let hashes: Vec<_> = e.hashes.iter().map(|h| h.0).collect();
+        let root = checkpoint.root().0;
+        if !merkle::verify_inclusion(e.index, checkpoint.size(), &stated.0, &hashes, &root) {
+            let expected = format!("a proof to the root of the checkpoint over {} entries", checkpoint.size());
+            let found = format!("{} hashes that do not lead there", e.hashes.len());
+            return Err(Some(Finding::new(Code::LedgerInclusionFailed, name, expected, found)));
+        }
+    }
+    if stated.0 != found {
+        let found = format!("leaf {}", Sha256Digest(found));
+        return Err(Some(Finding::new(Code::LedgerEntryAltered, name, format!("leaf {stated}"), found)));
+    }
+    if checkpoint.is_some() { Ok(()) } else { Err(None) }
+}
+
+fn check_chain(evidence: &LedgerEvidence, out: &mut Collector) {
+    let (mut findings, mut looked) = (Vec::new(), false);
+    for pair in evidence.entries.windows(2) {
+        let [before, after] = pair else { continue };
+        if before.index.checked_add(1) != Some(after.index) {
+            continue;
+        }
+        let Ok(entry) = LedgerEntry::parse(&after.entry) else { continue };
+        looked = true;
+        let leaf = Sha256Digest(merkle::leaf_hash(&before.entry));
+        if entry.event.previous != leaf {
+            let subject = format!("ledger entries {} and {}", before.index, after.index);
+            findings.push(Finding::new(Code::LedgerChainBroken, subject, entry.event.previous, leaf));
+        }
+    }
+    if looked { out.checked(Link::Chain, LEDGER, findings) } else { out.not_checked(Link::Chain, LEDGER) }
+}
+
+fn check_remembered(evidence: &LedgerEvidence, now: Option<&Checkpoint>, out: &mut Collector) {
+    let (Some(remembered), Some(now)) = (&evidence.remembered, now) else {
+        return out.not_checked(Link::Rollback, LEDGER);
+    };
+    let before = match Checkpoint::parse(&remembered.checkpoint).and_then(|c| {
+        c.verify(&key_of(evidence, now))?;
+        Ok(c)
+    }) {
+        Ok(before) => before,
+        Err(error @ CheckpointError::OtherLedger { .. }) => {
+            let finding = Finding::new(Code::LedgerInconsistent, LEDGER, "the ledger known before", error);
+            return out.checked(Link::Rollback, LEDGER, vec![finding]);
+        }
+        Err(error) => {
+            let subject = "remembered checkpoint";
+            let finding =
+                Finding::new(Code::LedgerCheckpointSignature, subject, "a signature by the ledger's key", error);
+            return out.checked(Link::Rollback, LEDGER, vec![finding]);
+        }
+    };
+    out.checked(Link::Rollback, LEDGER, compare(&before, now, remembered.consistency.as_deref()));
+}
+
+fn compare(before: &Checkpoint, now: &Checkpoint, proof: Option<&[Sha256Digest]>) -> Vec<Finding> {
+    if now.size() < before.size() {
+        let (expected, found) = (format!("at least {} entries", before.size()), format!("{} entries", now.size()));
+        return vec![Finding::new(Code::LedgerRolledBack, LEDGER, expected, found)];
+    }
+    let hashes: Vec<_> = proof.unwrap_or_default().iter().map(|h| h.0).collect();
+    if merkle::verify_consistency(before.size(), &before.root().0, now.size(), &now.root().0, &hashes) {
+        return Vec::new();
+    }
+    let expected = format!("a continuation of the {} entries with root {}", before.size(), before.root());
+    let found = format!("{} entries with root {} and no proof that they continue them", now.size(), now.root());
+    vec![Finding::new(Code::LedgerInconsistent, LEDGER, expected, found)]
+}

@@ -1,0 +1,158 @@
+//! BagIt 1.0 (RFC 8493): listings, paths, and a walk over a folder that may be hostile.
+
+use crate::{Finding, FindingCode as Code};
+use holdfast_model::Sha256Digest;
+use std::{collections::BTreeMap, fs, io, path::Path};
+
+/// `bagit.txt`, byte for byte.
+pub(crate) const DECLARATION: &str = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n";
+
+/// More files than any honest package has.
+const FILES_MAX: usize = 1_000_000;
+/// Deeper than any honest package is.
+const DEPTH_MAX: usize = 32;
+
+/// What a listing (`manifest-sha256.txt`, `tagmanifest-sha256.txt`) says: path -> digest.
+pub(crate) type Listing = BTreeMap<String, Sha256Digest>;
+
+/// Writes a listing. Paths that this crate makes hold nothing that would need BagIt's percent-encoding.
+pub(crate) fn listing_text<'a>(files: impl IntoIterator<Item = (&'a String, &'a Sha256Digest)>) -> String {
+    files.into_iter().map(|(path, digest)| format!("{digest}  {path}\n")).collect()
+}
+
+/// Reads a listing. `in_data` tells whether it may list files under `data/` only, or none of them.
+pub(crate) fn read_listing(name: &str, bytes: &[u8], in_data: bool, findings: &mut Vec<Finding>) -> Listing {
+    let mut listing = Listing::new();
+    for (i, line) in bytes.split(|b| *b == b'\n').enumerate() {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.is_empty() {
+            continue;
+        }
+        let subject = format!("{name}, line {}", i + 1);
+        let Some((digest, path)) = listing_line(line) else {
+            let found = String::from_utf8_lossy(line);
+            findings.push(Finding::new(
+                Code::PackageListingMalformed,
+                subject,
+                "a SHA-256, white space and a path",
+                found,
+            ));
+            continue;
+        };
+        if !is_safe(&path) || path.starts_with("data/") != in_data {
+            let expected = if in_data { "a path under data/" } else { "a path beside data/" };
+            findings.push(Finding::new(Code::PackagePathUnsafe, subject, expected, path));
+            continue;
+        }
+        if listing.contains_key(&path) {
+            findings.push(Finding::new(Code::PackageListingDuplicate, subject, "each file once", path));
+            continue;
+        }
+        listing.insert(path, digest);
+    }
+    listing
+}
+
+fn listing_line(line: &[u8]) -> Option<(Sha256Digest, String)> {
+    let line = std::str::from_utf8(line).ok()?;
+    let (digest, path) = line.split_once([' ', '\t'])?;
+    // RFC 8493, section 2.1.3: one or more spaces or tabs; some tools write a `*` for binary mode as md5sum does.
+    let path = path.trim_start_matches([' ', '\t']);
+    let path = path.strip_prefix('*').unwrap_or(path);
+    let decoded = path.replace("%0A", "\n").replace("%0a", "\n").replace("%0D", "\r").replace("%0d", "\r");
+    Some((digest.parse().ok()?, decoded.replace("%25", "%")))
+}
+
+/// Whether a path stays inside the package on every operating system.
+pub(crate) fn is_safe(path: &str) -> bool {
+    !path.is_empty()
+        && path.len() <= 1024
+        && !path.starts_with('~')
+        && !path.contains(|c: char| c == '\\' || c == ':' || c.is_control())
+        && path.split('/').all(|s| !s.is_empty() && s != "." && s != "..")
+}
+
+/// What lies in a folder: path -> length of every ordinary file. Nothing is opened and no link is followed.
+pub(crate) fn walk(root: &Path, findings: &mut Vec<Finding>) -> io::Result<BTreeMap<String, u64>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![(root.to_path_buf(), String::new(), 0)];
+    while let Some((folder, prefix, depth)) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(e) if depth == 0 => return Err(e),
+            Err(e) => {
+                findings.push(Finding::new(Code::PackageUnreadable, prefix, "a folder", e));
+                continue;
+            }
+        };
+        for entry in entries {
+            let entry = entry?;
+            let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
+                let name = entry.file_name();
+                let found = name.to_string_lossy();
+                findings.push(Finding::new(
+                    Code::PackageNameNotText,
+                    format!("{prefix}{found}"),
+                    "UTF-8",
+                    "other bytes",
+                ));
+                continue;
+            };
+            let path = format!("{prefix}{name}");
+            let metadata = entry.metadata()?;
+            if metadata.is_dir() {
+                if depth >= DEPTH_MAX {
+                    findings.push(Finding::new(Code::PackageTooLarge, path, "fewer folders in folders", "more"));
+                    continue;
+                }
+                folders.push((entry.path(), format!("{path}/"), depth + 1));
+            } else if metadata.is_file() {
+                if files.len() >= FILES_MAX {
+                    findings.push(Finding::new(Code::PackageTooLarge, "package", format!("{FILES_MAX} files"), "more"));
+                    return Ok(files);
+                }
+                files.insert(path, metadata.len());
+            } else {
+                let found = if metadata.is_symlink() { "a symbolic link" } else { "a special file" };
+                findings.push(Finding::new(Code::PackageLink, path, "an ordinary file", found));
+            }
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listings_name_each_bad_line() {
+        let good = "a".repeat(64);
+        let text = format!(
+            "{good}  data/a b\n{good} *data/%25x\n{good}  data/a b\n{good}  ../x\nnonsense\n{good}  tag\n\u{0}\n"
+        );
+        let mut findings = Vec::new();
+        let listing = read_listing("m", text.as_bytes(), true, &mut findings);
+        assert_eq!(listing.keys().collect::<Vec<_>>(), ["data/%x", "data/a b"]);
+        let codes: Vec<_> = findings.iter().map(|f| (f.code, f.subject.as_str())).collect();
+        assert_eq!(
+            codes,
+            [
+                (Code::PackageListingDuplicate, "m, line 3"),
+                (Code::PackagePathUnsafe, "m, line 4"),
+                (Code::PackageListingMalformed, "m, line 5"),
+                (Code::PackagePathUnsafe, "m, line 6"),
+                (Code::PackageListingMalformed, "m, line 7"),
+            ]
+        );
+    }
+
+    #[test]
+    fn paths_that_could_climb_are_unsafe() {
+        for bad in ["", "/etc/passwd", "..", "data/../x", "data//x", "data/.", "~root/x", "data\\x", "c:x", "data/x\ny"]
+        {
+            assert!(!is_safe(bad), "{bad:?}");
+        }
+        assert!(is_safe("data/originals/HF-0001_call.wav"));
+    }
+}
