@@ -1,0 +1,1746 @@
+export type ApiError = { code: string, message: string, next: string, evidence: string, };
+
+/**
+ * Tells what is happening; sent to everyone who listens.
+ */
+export type ApiEvent = { "event": "progress", 
+/**
+ * Names the task, e.g. `ingest`, `export:M-…`, `ledger_verify`.
+ */
+task: string, 
+/**
+ * For people.
+ */
+stage: string, 
+/**
+ * Done.
+ */
+done: number, 
+/**
+ * In all, where known.
+ */
+total: number | null, 
+/**
+ * Unit.
+ */
+unit: string, 
+/**
+ * Estimated time left.
+ */
+left_ms: number | null, } | { "event": "job", 
+/**
+ * The job.
+ */
+job: JobView, } | { "event": "matter_ready", 
+/**
+ * Matter.
+ */
+matter_id: string, 
+/**
+ * Recordings verified.
+ */
+verified: number, 
+/**
+ * Recordings failed.
+ */
+failed: number, };
+
+/**
+ * Health of the archiver.
+ */
+export type ArchiverStatus = { 
+/**
+ * Recordings archived in all.
+ */
+archived: number, 
+/**
+ * By state of the items that are not archived: state and count.
+ */
+open: Array<StateCount>, 
+/**
+ * Runs, newest first, at most 20.
+ */
+runs: Array<RunView>, 
+/**
+ * Configured sources.
+ */
+sources: Array<SourceView>, };
+
+/**
+ * Names a task that is to stop.
+ */
+export type CancelRequest = { 
+/**
+ * As in `Progress.task`.
+ */
+task: string, };
+
+/**
+ * Whether there was something to stop.
+ */
+export type Cancelled = { 
+/**
+ * True where a running task was told to stop.
+ */
+stopped: boolean, };
+
+/**
+ * One link of the chain.
+ */
+export type CheckView = { 
+/**
+ * Which link: `bytes`, `size`, `object metadata`, `manifest`, `index`, `ledger entry`, ...
+ */
+link: string, 
+/**
+ * Whether it held.
+ */
+passed: boolean, };
+
+/**
+ * The newest signed checkpoint.
+ */
+export type CheckpointView = { 
+/**
+ * The signed note.
+ */
+text: string, 
+/**
+ * Entries it covers.
+ */
+size: number, 
+/**
+ * Root of the tree, hexadecimal.
+ */
+root: string, 
+/**
+ * Public key to check it with, hexadecimal.
+ */
+key: string, };
+
+/**
+ * Something wrong in the configuration.
+ */
+export type ConfigProblem = { 
+/**
+ * Line, from 1; 0 where it is about no line.
+ */
+line: number, 
+/**
+ * Column, from 1.
+ */
+column: number, 
+/**
+ * A sentence.
+ */
+message: string, };
+
+/**
+ * One entry of the custody timeline.
+ */
+export type CustodyRow = { 
+/**
+ * Ledger sequence.
+ */
+sequence: number, 
+/**
+ * When.
+ */
+time: string, 
+/**
+ * What, stable: `accession`, `playback`, ...
+ */
+action: string, 
+/**
+ * `intent`, `outcome`, `fact`.
+ */
+phase: string, 
+/**
+ * A sentence for people.
+ */
+sentence: string, 
+/**
+ * Who.
+ */
+person: string, 
+/**
+ * In what role.
+ */
+role: string, 
+/**
+ * For which matter.
+ */
+matter: string | null, 
+/**
+ * Why.
+ */
+reason: string | null, 
+/**
+ * `succeeded`, `failed`, `refused`; null for intents.
+ */
+outcome: string | null, };
+
+/**
+ * Exports an evidence package of the verified recordings of a matter.
+ */
+export type ExportRequest = { 
+/**
+ * Matter.
+ */
+matter: string, 
+/**
+ * Folder in which the package is made; the desk's export folder where absent.
+ */
+to?: string, 
+/**
+ * Whether to leave out recordings that are not verified, rather than refuse. What is left out is listed in the package.
+ */
+partial: boolean, };
+
+/**
+ * A package.
+ */
+export type ExportView = { 
+/**
+ * Its folder.
+ */
+package: string, 
+/**
+ * Outcome of verifying it right after it was made.
+ */
+outcome: string, 
+/**
+ * Recordings in it.
+ */
+items: number, 
+/**
+ * SHA-256 of its tag manifest, which seals it.
+ */
+seal: string, 
+/**
+ * When.
+ */
+made_at: string, };
+
+/**
+ * Counts by value, most frequent first, at most 20 each.
+ */
+export type FacetCounts = { 
+/**
+ * By vendor.
+ */
+vendor: Array<FacetValue>, 
+/**
+ * By kind of recording.
+ */
+media: Array<FacetValue>, 
+/**
+ * By queue.
+ */
+queue: Array<FacetValue>, 
+/**
+ * By agent.
+ */
+agent: Array<FacetValue>, 
+/**
+ * By tag.
+ */
+tag: Array<FacetValue>, 
+/**
+ * By tier.
+ */
+tier: Array<FacetValue>, 
+/**
+ * By direction.
+ */
+direction: Array<FacetValue>, 
+/**
+ * By year.
+ */
+year: Array<FacetValue>, };
+
+/**
+ * One value and how many results have it.
+ */
+export type FacetValue = { 
+/**
+ * The value, to be given back as the filter of the facet's name.
+ */
+value: string, 
+/**
+ * Results with it.
+ */
+count: number, };
+
+/**
+ * A labelled fact.
+ */
+export type Fact = { 
+/**
+ * For people, e.g. `Codec`.
+ */
+label: string, 
+/**
+ * For people.
+ */
+value: string, };
+
+/**
+ * One finding.
+ */
+export type FindingView = { 
+/**
+ * Stable code, e.g. `bytes.digest_mismatch`.
+ */
+code: string, 
+/**
+ * `failure` or `remark`.
+ */
+severity: string, 
+/**
+ * What it is about.
+ */
+subject: string, 
+/**
+ * What should be.
+ */
+expected: string, 
+/**
+ * What is.
+ */
+found: string, 
+/**
+ * What it means for the evidence, for people.
+ */
+meaning: string, };
+
+/**
+ * Sets or lifts the matter's hold on all its recordings.
+ */
+export type HoldRequest = { 
+/**
+ * Matter.
+ */
+matter: string, 
+/**
+ * Set or lift.
+ */
+on: boolean, 
+/**
+ * Why; stands in the ledger.
+ */
+reason: string, };
+
+/**
+ * Result of rebuilding or checking the index.
+ */
+export type IndexReport = { 
+/**
+ * Rows in the index.
+ */
+rows: number, 
+/**
+ * Manifests read.
+ */
+manifests: number, 
+/**
+ * Manifests without a row.
+ */
+missing: number, 
+/**
+ * Rows without a manifest.
+ */
+surplus: number, 
+/**
+ * Rows that differ from their manifest.
+ */
+different: number, 
+/**
+ * Findings, at most 100.
+ */
+findings: Array<FindingView>, };
+
+/**
+ * Takes in a folder or export bucket layout.
+ */
+export type IngestRequest = { 
+/**
+ * Folder on this machine.
+ */
+path: string, 
+/**
+ * Mapping file, for metadata that is not canonical.
+ */
+mapping?: string, };
+
+/**
+ * What a run of the archiver did. The sum is checked: discovered = archived + already + quarantined + awaiting + explained + failed.
+ */
+export type IngestSummary = { 
+/**
+ * Run.
+ */
+run_id: string, 
+/**
+ * Recordings the source reports.
+ */
+discovered: number, 
+/**
+ * Archived by this run.
+ */
+archived: number, 
+/**
+ * Were archived before, byte for byte the same.
+ */
+already: number, 
+/**
+ * In quarantine, with a reason.
+ */
+quarantined: number, 
+/**
+ * Not ready yet; looked at again later.
+ */
+awaiting: number, 
+/**
+ * Explained (no recording was to be expected).
+ */
+explained: number, 
+/**
+ * Given up for now after a fault; the next run goes on.
+ */
+failed: number, 
+/**
+ * Bytes archived.
+ */
+bytes: number, 
+/**
+ * Whether the sum holds.
+ */
+complete: boolean, 
+/**
+ * Time taken.
+ */
+elapsed_ms: number, };
+
+/**
+ * Stops a recording's retrieval.
+ */
+export type JobCancelRequest = { 
+/**
+ * Matter.
+ */
+matter: string, 
+/**
+ * Recording; all of the matter where absent.
+ */
+id?: string, };
+
+/**
+ * Jobs.
+ */
+export type JobList = { 
+/**
+ * Soonest first.
+ */
+jobs: Array<JobView>, };
+
+/**
+ * One recording on its way back.
+ */
+export type JobView = { 
+/**
+ * Recording.
+ */
+archive_id: string, 
+/**
+ * Matter.
+ */
+matter_id: string, 
+/**
+ * `requested`, `planned`, `approved`, `rehydrating`, `available`, `downloading`, `verifying`, `verified`, `failed`, `cancelled`.
+ */
+state: string, 
+/**
+ * When the next thing is expected (countdown).
+ */
+expected_at: string | null, 
+/**
+ * At the worst.
+ */
+worst_at: string | null, 
+/**
+ * Until when the rehydrated copy stays.
+ */
+available_until: string | null, 
+/**
+ * Bytes downloaded so far.
+ */
+done_bytes: number, 
+/**
+ * Bytes in all.
+ */
+size_bytes: number, 
+/**
+ * The verified file, where it is at the desk; for a failed one null (its bytes are kept aside).
+ */
+path: string | null, 
+/**
+ * SHA-256 of what was downloaded.
+ */
+sha256: string | null, 
+/**
+ * `verified`, `verified_with_remarks`, `failed`; null until verified.
+ */
+outcome: string | null, 
+/**
+ * Findings.
+ */
+findings: Array<FindingView>, 
+/**
+ * What went wrong, for people, where something other than verification did.
+ */
+problem: string | null, };
+
+/**
+ * Asks for jobs.
+ */
+export type JobsRequest = { 
+/**
+ * Only this matter's.
+ */
+matter: string | null, 
+/**
+ * Also those that are done.
+ */
+all: boolean, };
+
+/**
+ * Ledger entries.
+ */
+export type LedgerEntries = { 
+/**
+ * In order.
+ */
+entries: Array<CustodyRow>, 
+/**
+ * Entries in all.
+ */
+size: number, };
+
+/**
+ * Result of checking the ledger.
+ */
+export type LedgerReportView = { 
+/**
+ * `verified`, `verified_with_remarks`, `failed`.
+ */
+outcome: string, 
+/**
+ * Entries checked.
+ */
+entries: number, 
+/**
+ * What is wrong.
+ */
+findings: Array<FindingView>, 
+/**
+ * Time taken.
+ */
+elapsed_ms: number, };
+
+/**
+ * Asks for ledger entries.
+ */
+export type LedgerShowRequest = { 
+/**
+ * First sequence; the last `limit` where absent.
+ */
+from: number | null, 
+/**
+ * How many at most, 1 to 1000; 50 where absent.
+ */
+limit: number | null, 
+/**
+ * Only those about this recording.
+ */
+id: string | null, 
+/**
+ * Only those of this matter.
+ */
+matter: string | null, };
+
+/**
+ * Adds recordings to a matter.
+ */
+export type MatterAddRequest = { 
+/**
+ * Matter.
+ */
+matter: string, 
+/**
+ * Archive ids; those already in it are no error.
+ */
+ids: Array<string>, };
+
+/**
+ * What adding did.
+ */
+export type MatterAdded = { 
+/**
+ * New in the matter.
+ */
+added: number, 
+/**
+ * Were in it already.
+ */
+already: number, };
+
+/**
+ * Closes a matter: no more retrievals; holds are lifted only where asked.
+ */
+export type MatterCloseRequest = { 
+/**
+ * Matter.
+ */
+matter: string, 
+/**
+ * Why; stands in the ledger.
+ */
+reason: string, 
+/**
+ * Whether to lift this matter's holds.
+ */
+release_holds: boolean, };
+
+/**
+ * Opens a matter.
+ */
+export type MatterCreateRequest = { 
+/**
+ * Name, e.g. `Doe v. Acme`.
+ */
+name: string, 
+/**
+ * Court or internal reference, e.g. `24-CV-1182`.
+ */
+reference: string, 
+/**
+ * Why recordings are brought back; stands in the ledger.
+ */
+justification: string, 
+/**
+ * When they are due (RFC 3339, or a date: its end in UTC).
+ */
+deadline: string, 
+/**
+ * Custodian or requester, where it is not the person at the desk.
+ */
+requester?: string, 
+/**
+ * Give the same again to make a repeated call harmless.
+ */
+idempotency?: string, };
+
+/**
+ * A new matter.
+ */
+export type MatterCreated = { 
+/**
+ * Id.
+ */
+matter_id: string, };
+
+/**
+ * A matter with all that belongs to it.
+ */
+export type MatterDetail = { 
+/**
+ * As in lists.
+ */
+matter: MatterView, 
+/**
+ * Its recordings with where each is in the retrieval.
+ */
+items: Array<MatterItemView>, 
+/**
+ * Its newest plan.
+ */
+plan: PlanView | null, 
+/**
+ * Packages exported.
+ */
+exports: Array<ExportView>, };
+
+/**
+ * A recording of a matter.
+ */
+export type MatterItemView = { 
+/**
+ * The recording.
+ */
+recording: ResultRow, 
+/**
+ * Where its retrieval is, where one was started.
+ */
+job: JobView | null, 
+/**
+ * Exhibit number, e.g. `HF-0001`.
+ */
+exhibit: string, };
+
+/**
+ * A matter's id and name.
+ */
+export type MatterRef = { 
+/**
+ * Id.
+ */
+matter_id: string, 
+/**
+ * Name.
+ */
+name: string, };
+
+/**
+ * Names a matter.
+ */
+export type MatterRequest = { 
+/**
+ * Id.
+ */
+matter: string, };
+
+/**
+ * A matter in a list.
+ */
+export type MatterView = { 
+/**
+ * Id.
+ */
+matter_id: string, 
+/**
+ * Name.
+ */
+name: string, 
+/**
+ * Reference.
+ */
+reference: string, 
+/**
+ * Justification.
+ */
+justification: string, 
+/**
+ * Requester.
+ */
+requester: string, 
+/**
+ * Deadline.
+ */
+deadline: string, 
+/**
+ * `open`, `closed`.
+ */
+state: string, 
+/**
+ * Recordings in it.
+ */
+items: number, 
+/**
+ * Of these verified at the desk.
+ */
+verified: number, 
+/**
+ * Of these failed.
+ */
+failed: number, 
+/**
+ * Of these on their way.
+ */
+under_way: number, 
+/**
+ * Whether it holds its recordings.
+ */
+held: boolean, 
+/**
+ * When it was opened.
+ */
+created_at: string, };
+
+/**
+ * No arguments.
+ */
+export type Nothing = Record<symbol, never>;
+
+/**
+ * One participant.
+ */
+export type ParticipantView = { 
+/**
+ * `agent`, `customer`, `supervisor`, `system`, `other`.
+ */
+role: string, 
+/**
+ * Identifier, masked where policy says so.
+ */
+identifier: string | null, 
+/**
+ * Name.
+ */
+display_name: string | null, };
+
+/**
+ * One recording's part of a plan.
+ */
+export type PlanItem = { 
+/**
+ * Recording.
+ */
+archive_id: string, 
+/**
+ * Tier now.
+ */
+tier: string, 
+/**
+ * The provider's class.
+ */
+storage_class: string, 
+/**
+ * `online`, `rehydrating`, `offline`.
+ */
+availability: string, 
+/**
+ * Size.
+ */
+size_bytes: number, 
+/**
+ * What can be asked for, fastest first; empty where it is online.
+ */
+options: Array<PlanOption>, 
+/**
+ * The chosen speed; null where it is online, or nothing can be chosen.
+ */
+chosen: string | null, 
+/**
+ * Why it cannot make the deadline; null where it can.
+ */
+cannot_meet: string | null, 
+/**
+ * Until when the copy stays, if asked for now.
+ */
+copy_expires_at: string | null, };
+
+/**
+ * One way to bring one recording back.
+ */
+export type PlanOption = { 
+/**
+ * `expedited`, `standard`, `bulk`.
+ */
+speed: string, 
+/**
+ * Usual time.
+ */
+expected_ms: number, 
+/**
+ * Time not exceeded by the provider's promise.
+ */
+worst_ms: number, 
+/**
+ * Cost as a decimal number in the plan's currency, six places.
+ */
+cost: string, 
+/**
+ * Whether even the worst case meets the deadline.
+ */
+meets_deadline: boolean, };
+
+/**
+ * Makes a plan; nothing is spent.
+ */
+export type PlanRequest = { 
+/**
+ * Matter.
+ */
+matter: string, 
+/**
+ * Other than the matter's (RFC 3339, or a date).
+ */
+deadline?: string, 
+/**
+ * Only these of its recordings.
+ */
+ids?: Array<string>, 
+/**
+ * Choose this speed for all that offer it, rather than the cheapest that meets the deadline.
+ */
+speed?: string, };
+
+/**
+ * A plan in sum.
+ */
+export type PlanTotals = { 
+/**
+ * Recordings.
+ */
+items: number, 
+/**
+ * Readable already.
+ */
+online: number, 
+/**
+ * To be brought back.
+ */
+to_rehydrate: number, 
+/**
+ * That cannot make the deadline.
+ */
+cannot_meet: number, 
+/**
+ * Bytes in all.
+ */
+size_bytes: number, 
+/**
+ * Cost as a decimal number.
+ */
+cost: string, 
+/**
+ * ISO 4217.
+ */
+currency: string, 
+/**
+ * When the last is expected.
+ */
+expected_at: string, 
+/**
+ * When the last is there at the worst.
+ */
+worst_at: string, 
+/**
+ * Whether all make the deadline even at the worst.
+ */
+meets_deadline: boolean, };
+
+/**
+ * What bringing a matter back would cost and take.
+ */
+export type PlanView = { 
+/**
+ * Id.
+ */
+plan_id: string, 
+/**
+ * Matter.
+ */
+matter_id: string, 
+/**
+ * Deadline it was made for.
+ */
+deadline: string, 
+/**
+ * When it was made; times in it count from the approval, costs from the price list of `prices_dated`.
+ */
+made_at: string, 
+/**
+ * Date of the price list.
+ */
+prices_dated: string, 
+/**
+ * `proposed`, `approved`, `superseded`.
+ */
+state: string, 
+/**
+ * Per recording.
+ */
+items: Array<PlanItem>, 
+/**
+ * In sum.
+ */
+totals: PlanTotals, };
+
+/**
+ * Asks to play (or show) a recording: an action on evidence.
+ */
+export type PlayRequest = { 
+/**
+ * Recording.
+ */
+id: string, 
+/**
+ * Why; needed where policy says so.
+ */
+reason?: string, 
+/**
+ * For which matter.
+ */
+matter?: string, 
+/**
+ * Whether this machine's loudspeaker plays it (window, CLI); otherwise the caller fetches `media_path`.
+ */
+here: boolean, };
+
+/**
+ * A playback that stands in the ledger.
+ */
+export type PlaySession = { 
+/**
+ * Names it in further calls.
+ */
+session: string, 
+/**
+ * Recording.
+ */
+archive_id: string, 
+/**
+ * `audio`, `video`, `text`.
+ */
+kind: string, 
+/**
+ * Path below the gateway from which a browser plays it: 16-bit PCM WAV made on the fly for audio, the original for
+ * video. Takes `?channels=both|agent|customer`.
+ */
+media_path: string, 
+/**
+ * Length.
+ */
+duration_ms: number | null, 
+/**
+ * Channels.
+ */
+channels: number, 
+/**
+ * Outcome of the verification that let it be played.
+ */
+outcome: string, };
+
+/**
+ * An action of the player.
+ */
+export type PlayerAction = { "do": "play" } | { "do": "pause" } | { "do": "seek", 
+/**
+ * From the beginning.
+ */
+to_ms: number, } | { "do": "speed", 
+/**
+ * 0.5 to 2.0.
+ */
+factor: number, } | { "do": "volume", 
+/**
+ * 0.0 to 1.0.
+ */
+level: number, } | { "do": "channels", 
+/**
+ * The choice.
+ */
+who: string, } | { "do": "stop" } | { "do": "state" };
+
+/**
+ * What to do with a playback on this machine's loudspeaker.
+ */
+export type PlayerRequest = { 
+/**
+ * Session.
+ */
+session: string, 
+/**
+ * The action.
+ */
+action: PlayerAction, };
+
+/**
+ * Where a player is.
+ */
+export type PlayerState = { 
+/**
+ * Session.
+ */
+session: string, 
+/**
+ * `playing`, `paused`, `ended`, `stopped`.
+ */
+state: string, 
+/**
+ * From the beginning.
+ */
+position_ms: number, 
+/**
+ * Length.
+ */
+duration_ms: number | null, 
+/**
+ * Speed.
+ */
+speed: number, 
+/**
+ * Volume.
+ */
+volume: number, 
+/**
+ * `both`, `agent`, `customer`.
+ */
+channels: string, };
+
+/**
+ * One item in quarantine.
+ */
+export type QuarantineItem = { 
+/**
+ * Names it in further calls.
+ */
+id: string, 
+/**
+ * Source.
+ */
+source: string, 
+/**
+ * The item's name at the source.
+ */
+item: string, 
+/**
+ * Stable reason, e.g. `truncation_detected`.
+ */
+reason: string, 
+/**
+ * A sentence for people.
+ */
+sentence: string, 
+/**
+ * What should be.
+ */
+expected: string | null, 
+/**
+ * What is.
+ */
+found: string | null, 
+/**
+ * Since when.
+ */
+since: string, 
+/**
+ * Where its bytes and metadata are kept.
+ */
+kept_at: string | null, 
+/**
+ * `quarantined`, `resolved`.
+ */
+state: string, };
+
+/**
+ * Items in quarantine.
+ */
+export type QuarantineList = { 
+/**
+ * Newest first.
+ */
+items: Array<QuarantineItem>, };
+
+/**
+ * Names an item in quarantine.
+ */
+export type QuarantineRequest = { 
+/**
+ * Id.
+ */
+id: string, };
+
+/**
+ * Decides on an item in quarantine.
+ */
+export type QuarantineResolveRequest = { 
+/**
+ * Id.
+ */
+id: string, 
+/**
+ * `retry` (the source was mended), `accept` (archive as it is, marked), `explain` (there is nothing to archive).
+ */
+decision: string, 
+/**
+ * Why; stands in the ledger.
+ */
+reason: string, };
+
+/**
+ * All there is to know of one recording.
+ */
+export type RecordingDetail = { 
+/**
+ * As in lists.
+ */
+row: ResultRow, 
+/**
+ * Everyone who took part.
+ */
+participants: Array<ParticipantView>, 
+/**
+ * Facts for people, in order of interest: label and value.
+ */
+facts: Array<Fact>, 
+/**
+ * File name at the source.
+ */
+original_name: string, 
+/**
+ * IANA media type.
+ */
+media_type: string, 
+/**
+ * Audio channels; 0 for text.
+ */
+channels: number, 
+/**
+ * SHA-256 in the manifest.
+ */
+sha256: string, 
+/**
+ * Retention class, its basis, until when, and how firmly.
+ */
+retention: RetentionView, 
+/**
+ * Matters that hold it.
+ */
+holds: Array<string>, 
+/**
+ * Matters that it belongs to.
+ */
+matters: Array<MatterRef>, 
+/**
+ * Everything that happened to it, oldest first.
+ */
+custody: Array<CustodyRow>, 
+/**
+ * The last verification on record, where there is one.
+ */
+verification: VerificationView | null, 
+/**
+ * Verified copy at the desk, where there is one.
+ */
+desk_copy: string | null, 
+/**
+ * Whether playing asks for a reason.
+ */
+play_needs_reason: boolean, 
+/**
+ * Why it can't be played or shown now; null where it can.
+ */
+not_playable: string | null, 
+/**
+ * What the prober remarked (decoder missing, ...).
+ */
+remarks: Array<string>, 
+/**
+ * For text: the transcript, at most 64 KiB, from the verified copy or the searchable text.
+ */
+text: string | null, };
+
+/**
+ * Names one recording.
+ */
+export type RecordingRequest = { 
+/**
+ * Archive id.
+ */
+id: string, };
+
+/**
+ * One recording in a list.
+ */
+export type ResultRow = { 
+/**
+ * Its name for ever.
+ */
+archive_id: string, 
+/**
+ * The vendor's interaction id.
+ */
+interaction_id: string, 
+/**
+ * The vendor's recording id.
+ */
+recording_id: string, 
+/**
+ * Vendor.
+ */
+vendor: string, 
+/**
+ * `voice`, `screen`, `chat`, `email`, `message`.
+ */
+media: string, 
+/**
+ * When it began.
+ */
+start: string, 
+/**
+ * When it ended.
+ */
+end: string, 
+/**
+ * Length of the recording; null for text.
+ */
+duration_ms: number | null, 
+/**
+ * `inbound`, `outbound`, `internal`.
+ */
+direction: string | null, 
+/**
+ * Queues.
+ */
+queues: Array<string>, 
+/**
+ * Agents by name, else identifier.
+ */
+agents: Array<string>, 
+/**
+ * Customers by name, else identifier, masked where policy says so.
+ */
+customers: Array<string>, 
+/**
+ * Tags.
+ */
+tags: Array<string>, 
+/**
+ * `online`, `rehydrating`, `offline`.
+ */
+availability: string, 
+/**
+ * When a copy under way is expected.
+ */
+expected_at: string | null, 
+/**
+ * Until when a rehydrated copy stays.
+ */
+online_until: string | null, 
+/**
+ * `hot`, `cool`, `cold`, `deep_cold`.
+ */
+tier: string, 
+/**
+ * Size.
+ */
+size_bytes: number, 
+/**
+ * Whether any matter holds it.
+ */
+held: boolean, };
+
+/**
+ * Retention for people.
+ */
+export type RetentionView = { 
+/**
+ * Class.
+ */
+class: string, 
+/**
+ * Rule that won.
+ */
+rule: string, 
+/**
+ * Legal basis.
+ */
+legal_basis: string, 
+/**
+ * `governance`, `compliance`.
+ */
+mode: string, 
+/**
+ * Until when.
+ */
+until: string, };
+
+/**
+ * Approves a plan and starts it. A matter whose recordings are all online needs no plan.
+ */
+export type RetrieveRequest = { 
+/**
+ * Matter.
+ */
+matter: string, 
+/**
+ * The plan that is approved by this call; the matter's newest where absent.
+ */
+plan?: string, 
+/**
+ * Only these recordings.
+ */
+ids?: Array<string>, 
+/**
+ * Also copy the verified files to this folder of the machine that Holdfast runs on.
+ */
+to?: string, };
+
+/**
+ * Where each recording of a retrieval is.
+ */
+export type RetrieveResult = { 
+/**
+ * Per recording.
+ */
+items: Array<JobView>, };
+
+/**
+ * A run.
+ */
+export type RunView = { 
+/**
+ * When it began.
+ */
+started_at: string, 
+/**
+ * When it ended; null where it is under way or was broken off.
+ */
+ended_at: string | null, 
+/**
+ * Source.
+ */
+source: string, 
+/**
+ * What it did.
+ */
+summary: IngestSummary, };
+
+/**
+ * One page of results.
+ */
+export type SearchPage = { 
+/**
+ * How many match in all.
+ */
+total: number, 
+/**
+ * This page, newest first.
+ */
+results: Array<ResultRow>, 
+/**
+ * Give it back as `cursor` for the next page; null after the last.
+ */
+next_cursor: string | null, 
+/**
+ * Counts by value, where asked for.
+ */
+facets?: FacetCounts, };
+
+/**
+ * Searches the index. Every field narrows; empty finds everything, newest first.
+ */
+export type SearchRequest = { 
+/**
+ * Words in transcripts, names, tags and notes; all must occur, the last may be a beginning.
+ */
+text: string | null, 
+/**
+ * Interactions that began at or after this time (RFC 3339, or a date).
+ */
+from: string | null, 
+/**
+ * Interactions that began before this time (RFC 3339, or a date: that whole day counts).
+ */
+to: string | null, 
+/**
+ * Agent's identifier or name.
+ */
+agent: string | null, 
+/**
+ * Queue.
+ */
+queue: string | null, 
+/**
+ * Anyone's identifier (telephone number, e-mail address) or name.
+ */
+participant: string | null, 
+/**
+ * Tag.
+ */
+tag: string | null, 
+/**
+ * The vendor's interaction id, or any external id.
+ */
+interaction: string | null, 
+/**
+ * Vendor.
+ */
+vendor: string | null, 
+/**
+ * `voice`, `screen`, `chat`, `email`, `message`.
+ */
+media: string | null, 
+/**
+ * `hot` or `cold`.
+ */
+tier: string | null, 
+/**
+ * `inbound`, `outbound`, `internal`.
+ */
+direction: string | null, 
+/**
+ * Calendar year of the start, in UTC.
+ */
+year: number | null, 
+/**
+ * Only what this matter holds or holds on to.
+ */
+matter: string | null, 
+/**
+ * Results a page, 1 to 1000; 50 where absent.
+ */
+limit: number | null, 
+/**
+ * `next_cursor` of the page before.
+ */
+cursor: string | null, 
+/**
+ * Whether to count facets too.
+ */
+facets: boolean, };
+
+/**
+ * One setting.
+ */
+export type SettingValue = { 
+/**
+ * Dotted name.
+ */
+name: string, 
+/**
+ * Value; secrets are never here.
+ */
+value: string, 
+/**
+ * Where it comes from.
+ */
+from: string, 
+/**
+ * What it does.
+ */
+meaning: string, };
+
+/**
+ * Settings as they are in force.
+ */
+export type SettingsView = { 
+/**
+ * The configuration file, where there is one.
+ */
+file: string | null, 
+/**
+ * Setting, value in force, where it comes from (`default`, `file`, `environment`, `flag`).
+ */
+values: Array<SettingValue>, 
+/**
+ * What is wrong with the file.
+ */
+problems: Array<ConfigProblem>, };
+
+/**
+ * A configured source.
+ */
+export type SourceView = { 
+/**
+ * Name.
+ */
+name: string, 
+/**
+ * Kind, e.g. `folder`.
+ */
+kind: string, 
+/**
+ * Where.
+ */
+place: string, };
+
+/**
+ * A state and how many are in it.
+ */
+export type StateCount = { 
+/**
+ * State.
+ */
+state: string, 
+/**
+ * Items.
+ */
+count: number, };
+
+/**
+ * What this installation is and how it is.
+ */
+export type Status = { 
+/**
+ * Version.
+ */
+version: string, 
+/**
+ * Home folder.
+ */
+home: string, 
+/**
+ * Who acts, as it is written into the ledger.
+ */
+person: string, 
+/**
+ * In what role.
+ */
+role: string, 
+/**
+ * Recordings in the index.
+ */
+recordings: number, 
+/**
+ * Entries in the ledger.
+ */
+ledger_entries: number, 
+/**
+ * Open matters.
+ */
+open_matters: number, 
+/**
+ * Items in quarantine.
+ */
+quarantined: number, 
+/**
+ * Where the keys are, in a clear sentence.
+ */
+keys: string, 
+/**
+ * `keyring` or `file`.
+ */
+keys_in: string, 
+/**
+ * Public key of the ledger, hexadecimal.
+ */
+ledger_key: string, 
+/**
+ * The ledger's name.
+ */
+ledger_id: string, 
+/**
+ * Whether this is the demonstration archive.
+ */
+demo: boolean, 
+/**
+ * Whether `ffmpeg` is there for formats that need it.
+ */
+ffmpeg: boolean, };
+
+/**
+ * The result of a verification.
+ */
+export type VerificationView = { 
+/**
+ * `verified`, `verified_with_remarks`, `failed`.
+ */
+outcome: string, 
+/**
+ * What is wrong or remarkable, failures first.
+ */
+findings: Array<FindingView>, 
+/**
+ * Each link that was checked and whether it held.
+ */
+checks: Array<CheckView>, 
+/**
+ * When.
+ */
+at: string, 
+/**
+ * What was verified.
+ */
+subject: string, };
+
+/**
+ * Verifies an archived recording, a file against the archive, or a package.
+ */
+export type VerifyRequest = { 
+/**
+ * Archive id, path of a file or folder, in this order of trying.
+ */
+target: string, };
+
+/**
+ * Peaks for drawing.
+ */
+export type Waveform = { 
+/**
+ * Length.
+ */
+duration_ms: number, 
+/**
+ * Per channel, pairs of lowest and highest sample of a column, each from -1 to 1.
+ */
+channels: Array<Array<number>>, };
+
+/**
+ * Asks for a waveform. It is drawn from the verified copy at the desk only.
+ */
+export type WaveformRequest = { 
+/**
+ * Recording.
+ */
+id: string, 
+/**
+ * How many columns at most.
+ */
+columns: number, };
+
+export interface Commands {
+  /** What this installation is and how it is. */
+  status: { request: Nothing; answer: Status };
+  /** Searches the index. */
+  search: { request: SearchRequest; answer: SearchPage };
+  /** All there is to know of one recording. */
+  recording: { request: RecordingRequest; answer: RecordingDetail };
+  /** Verifies an archived recording, a file against the archive, or a package. */
+  verify: { request: VerifyRequest; answer: VerificationView };
+  /** Opens a matter. */
+  matter_create: { request: MatterCreateRequest; answer: MatterCreated };
+  /** Adds recordings to a matter. */
+  matter_add: { request: MatterAddRequest; answer: MatterAdded };
+  /** All matters, the next deadline first. */
+  matters: { request: Nothing; answer: Array<MatterView> };
+  /** A matter with its recordings, plan and packages. */
+  matter: { request: MatterRequest; answer: MatterDetail };
+  /** Closes a matter. */
+  matter_close: { request: MatterCloseRequest; answer: MatterView };
+  /** Sets or lifts a matter's hold. */
+  hold: { request: HoldRequest; answer: MatterView };
+  /** Makes a plan; nothing is spent. */
+  plan: { request: PlanRequest; answer: PlanView };
+  /** Approves a plan and starts it. */
+  retrieve: { request: RetrieveRequest; answer: RetrieveResult };
+  /** Recordings on their way back. */
+  jobs: { request: JobsRequest; answer: JobList };
+  /** Stops a retrieval. */
+  job_cancel: { request: JobCancelRequest; answer: JobList };
+  /** Exports an evidence package. */
+  export: { request: ExportRequest; answer: ExportView };
+  /** Begins a playback. */
+  play: { request: PlayRequest; answer: PlaySession };
+  /** Steers a playback. */
+  player: { request: PlayerRequest; answer: PlayerState };
+  /** Peaks for drawing a waveform. */
+  waveform: { request: WaveformRequest; answer: Waveform };
+  /** Takes in a folder. */
+  ingest: { request: IngestRequest; answer: IngestSummary };
+  /** Health of the archiver. */
+  archiver_status: { request: Nothing; answer: ArchiverStatus };
+  /** Items in quarantine. */
+  quarantine_list: { request: Nothing; answer: QuarantineList };
+  /** One item in quarantine. */
+  quarantine_show: { request: QuarantineRequest; answer: QuarantineItem };
+  /** Decides on an item in quarantine. */
+  quarantine_resolve: { request: QuarantineResolveRequest; answer: QuarantineItem };
+  /** Checks the whole ledger. */
+  ledger_verify: { request: Nothing; answer: LedgerReportView };
+  /** Shows ledger entries. */
+  ledger_show: { request: LedgerShowRequest; answer: LedgerEntries };
+  /** The newest signed checkpoint. */
+  ledger_checkpoint: { request: Nothing; answer: CheckpointView };
+  /** Compares the index with the manifests. */
+  index_check: { request: Nothing; answer: IndexReport };
+  /** Rebuilds the index from the manifests. */
+  index_rebuild: { request: Nothing; answer: IndexReport };
+  /** Settings as they are in force. */
+  settings: { request: Nothing; answer: SettingsView };
+  /** Stops a task. */
+  cancel: { request: CancelRequest; answer: Cancelled };
+}

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import type { ResultRow, SearchPage, SearchRequest } from '../src/bindings';
+import { PAGE, Rows } from '../src/lib/rows';
+import { emptySearch } from '../src/lib/search';
+
+/** An archive of `n` results, newest first, unevenly spread over time, that counts what it is asked. */
+function archive(n: number, spread: (i: number) => number) {
+  const times = Array.from({ length: n }, (_, i) => spread(i));
+  let asked = 0;
+  const search = async (request: SearchRequest): Promise<SearchPage> => {
+    asked += 1;
+    const before = request.to ? Date.parse(request.to) : Infinity;
+    let low = 0;
+    for (let high = n; low < high; ) {
+      const middle = (low + high) >> 1;
+      if ((times[middle] as number) < before) high = middle;
+      else low = middle + 1;
+    }
+    const begin = request.cursor ? Number(request.cursor) : low;
+    const end = Math.min(begin + (request.limit ?? 50), n);
+    const results = times.slice(begin, end).map((at, i) => ({ archive_id: String(begin + i), start: new Date(at).toISOString() }) as ResultRow);
+    return { total: n - low, results, next_cursor: end < n ? String(end) : null };
+  };
+  return { search, asked: () => asked };
+}
+
+const base = emptySearch();
+const END = Date.UTC(2025, 0, 1);
+
+async function open(n: number, spread: (i: number) => number) {
+  const a = archive(n, spread);
+  const first = await a.search({ ...base, limit: PAGE });
+  return { rows: new Rows(base, first, a.search), asked: a.asked };
+}
+
+describe('rows', () => {
+  it('reads on by the cursor', async () => {
+    const { rows, asked } = await open(1000, (i) => END - i * 1000);
+    await rows.load(PAGE, PAGE + 10);
+    expect(rows.get(PAGE + 9)?.archive_id).toBe(String(PAGE + 9));
+    expect(asked()).toBe(2);
+  });
+
+  it('jumps into the middle of a million in a few searches', async () => {
+    const { rows, asked } = await open(1_000_000, (i) => END - i * 60_000);
+    await rows.load(500_000, 500_050);
+    for (const i of [500_000, 500_025, 500_049]) expect(rows.get(i)?.archive_id).toBe(String(i));
+    expect(asked()).toBeLessThan(15);
+  });
+
+  it('jumps where the times are anything but even, and to both ends', async () => {
+    // A burst of a thousand in one minute, then nothing for a month, again and again.
+    const { rows, asked } = await open(200_000, (i) => END - Math.floor(i / 1000) * 30 * 86_400_000 - (i % 1000) * 60);
+    for (const i of [199_990, 100_001, 0, 150_500]) {
+      await rows.load(i, i + 10);
+      for (let k = i; k < i + 10; k += 1) expect(rows.get(k)?.archive_id).toBe(String(k));
+    }
+    expect(asked()).toBeLessThan(60);
+  });
+
+  it('finds its way among many results of one and the same instant', async () => {
+    const { rows } = await open(5000, () => END);
+    await rows.load(4000, 4010);
+    expect(rows.get(4005)?.archive_id).toBe('4005');
+  });
+
+  it('lists the ids of a range that is not here', async () => {
+    const { rows } = await open(10_000, (i) => END - i * 1000);
+    const ids = await rows.ids(3000, 3700);
+    expect(ids).toHaveLength(700);
+    expect(ids[0]).toBe('3000');
+    expect(ids.at(-1)).toBe('3699');
+  });
+
+  it('keeps what it holds bounded, and reads it again when asked', async () => {
+    const { rows } = await open(60_000, (i) => END - i * 1000);
+    for (let i = 0; i < 60_000; i += PAGE) await rows.load(i, i + PAGE);
+    expect(rows.has(0, 10)).toBe(false);
+    await rows.load(0, 10);
+    expect(rows.get(5)?.archive_id).toBe('5');
+  });
+
+  it('does not turn in a circle when the archive shrank under it', async () => {
+    const a = archive(100, (i) => END - i * 1000);
+    const first = await a.search({ ...base, limit: 50 });
+    const rows = new Rows(base, { ...first, total: 120 }, a.search);
+    await rows.load(90, 120);
+    expect(rows.get(99)?.archive_id).toBe('99');
+    expect(rows.get(110)).toBeUndefined();
+    expect(a.asked()).toBeLessThan(20);
+  });
+});
