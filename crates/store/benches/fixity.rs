@@ -1,6 +1,8 @@
 //! Hashing many local files against what openssl says the machine can do, in one run: `cargo bench -p holdfast-store`.
 //! Prints both rates and their ratio, and fails below 0.85.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // a benchmark
+
 use holdfast_model::Cancel;
 use std::{
     fs,

@@ -66,7 +66,13 @@ pub(super) async fn create(
     let writer = tokio::task::spawn_blocking(move || write(&disk, &*clock, order, inbox));
     let mut cut_off = None;
     loop {
-        let piece = match body.next().await {
+        let next = tokio::select! {
+            biased;
+            // A writer that hung up has an answer already, however long the source would take.
+            () = pieces.closed() => break,
+            next = body.next() => next,
+        };
+        let piece = match next {
             Some(Ok(bytes)) => Piece::Bytes(bytes),
             None => Piece::End,
             Some(Err(e)) => {
@@ -75,7 +81,6 @@ pub(super) async fn create(
             }
         };
         let end = matches!(piece, Piece::End);
-        // A writer that hung up has an answer already.
         if pieces.send(piece).await.is_err() || end {
             break;
         }

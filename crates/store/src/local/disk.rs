@@ -99,7 +99,12 @@ impl Disk {
         write_new(&draft, text.as_bytes())?;
         fs::rename(&draft, marker)?;
         sync_folder(&self.layout.root.join(OWN))?;
-        sync_folder(&self.layout.root)
+        sync_folder(&self.layout.root)?;
+        // The root and folders above may be new too; one that may not be opened was there before.
+        for above in self.layout.root.ancestors().skip(1) {
+            let _ = sync_folder(above);
+        }
+        Ok(())
     }
 
     /// The folder for this process's drafts, made at the first write.
@@ -202,8 +207,8 @@ impl Disk {
     pub(super) fn finish_other(&self, facts: &Facts) -> Result<(), StoreError> {
         let Some(draft) = self.layout.draft(&facts.version_id).filter(|d| d.exists()) else { return Ok(()) };
         match self.finish(facts, &draft) {
-            // On a medium that cannot be written the bytes are read where they are.
-            Err(StoreError::ReadOnly(_)) => Ok(()),
+            // On a medium that takes nothing more the bytes are read where they are.
+            Err(StoreError::ReadOnly(_) | StoreError::Full(_)) => Ok(()),
             other => other,
         }
     }

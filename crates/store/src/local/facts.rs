@@ -114,10 +114,10 @@ impl Facts {
 
     /// Lengthens retention. Mode and date are compared each for itself: neither may become weaker.
     pub(super) fn extend(&mut self, to: ObjectRetention, now: Timestamp) -> Result<(), StoreError> {
-        if let Some(stands) = self.retention {
-            if to.until < stands.until || to.mode < stands.mode {
-                return Err(StoreError::RetentionShortened { stands, asked: to });
-            }
+        if let Some(stands) = self.retention
+            && (to.until < stands.until || to.mode < stands.mode)
+        {
+            return Err(StoreError::RetentionShortened { stands, asked: to });
         }
         if self.retention != Some(to) {
             self.retention = Some(to);

@@ -251,3 +251,42 @@ async fn faults_come_when_they_are_ordered() {
     assert_eq!(all(&store, &created.locator).await.unwrap(), b"x", "each came once");
     assert_eq!(faulty.calls(StoreCall::Read), 5);
 }
+
+#[tokio::test]
+async fn a_key_that_is_taken_is_refused_before_the_source_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path(), &ManualClock::default()).store();
+    put(&store, "a", "x", StorageTier::Hot).await.unwrap();
+    let never = futures_util::stream::pending().boxed();
+    let key = ObjectKey::new("a").unwrap();
+    let refused = store.writer.create("media", &key, never, options(StorageTier::Cold)).await;
+    assert_eq!(refused.unwrap_err().code(), "store.already_exists");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn changes_made_at_once_through_two_opens_are_all_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = ManualClock::default();
+    let (one, two) = (open(folder.path(), &clock).store(), open(folder.path(), &clock).store());
+    let at = put(&one, "a/b", "x", StorageTier::Cold).await.unwrap().locator;
+    let extend = async {
+        for year in 2030..2080 {
+            let until = format!("{year}-01-01T00:00:00Z").parse().unwrap();
+            let to = ObjectRetention { mode: ImmutabilityMode::Governance, until };
+            one.retention.extend(&at, to).await.unwrap();
+        }
+    };
+    let hold = async {
+        for n in 0..51 {
+            two.retention.set_legal_hold(&at, n % 2 == 0).await.unwrap();
+        }
+    };
+    let ask = async { one.rehydrator.clone().unwrap().request(&at, RehydrationSpeed::Bulk, 1).await.unwrap() };
+    let ((), (), ticket) = tokio::join!(extend, hold, ask);
+    let info = two.reader.head(&at).await.unwrap();
+    assert_eq!(info.retention.unwrap().until.to_string(), "2079-01-01T00:00:00Z");
+    assert_eq!((info.legal_hold, info.availability), (true, ticket.availability));
+    let record = fs::read(folder.path().join(".holdfast/facts/media/a/b")).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    assert_eq!(record["history"].as_array().unwrap().len(), 1 + 50 + 51, "no change was lost");
+}

@@ -1,5 +1,7 @@
 //! The local store: every promise of the conformance suite, and what is its own.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // a test
+
 mod child;
 mod crash;
 mod disk;
