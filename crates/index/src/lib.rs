@@ -8,10 +8,12 @@ mod error;
 mod query;
 mod recording_index;
 mod row;
+mod sqlite;
 mod work;
 
 pub use error::IndexError;
 pub use query::{AvailabilityState, Cursor, Facets, MAX_LIMIT, Page, Query, Sort};
 pub use recording_index::{InsertOutcome, RebuildSink, RecordingIndex};
 pub use row::{Difference, IndexRow};
+pub use sqlite::{SqliteIndex, SqliteWork};
 pub use work::{Claim, CreateOutcome, Lease, ListWork, UpdateOutcome, Work, WorkKind, WorkStore};

@@ -1,0 +1,426 @@
+//! Inserts, and the sealing of the tail into postings.
+
+use super::{
+    db::Failure,
+    entry::Entry,
+    fields::{Field, NUMBERS, Terms, hold},
+    plan::BEGINNING_CHARS,
+};
+use crate::{AvailabilityState, IndexError, IndexRow, InsertOutcome};
+use holdfast_model::{ArchiveId, Availability, MatterId};
+use roaring::RoaringBitmap;
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::HashMap;
+
+/// Documents in a chunk: as many as one roaring container takes.
+pub(super) const CHUNK: u32 = 1 << 16;
+/// The tail is sealed when it reaches this length. Reading goes through the tail document by document, so it must stay short;
+/// sealing rewrites the bitmaps of the newest chunk, so it must not be too short either.
+pub(super) const TAIL: u32 = 4096;
+
+/// A row ready to be inserted; made before the write lock is taken.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub row: IndexRow,
+    json: Vec<u8>,
+    entry: Entry,
+    labels: Vec<(Field, String, String)>,
+}
+
+impl Prepared {
+    pub(super) fn new(row: IndexRow, text: Option<&str>) -> Result<Self, IndexError> {
+        if row.record.idempotency_key().archive_id() != row.archive_id {
+            let id = &row.archive_id;
+            return Err(IndexError::Invalid(format!("{id} is not the archive id of the record in its row")));
+        }
+        let json = to_json(&row)?;
+        let terms = Terms::of(&row, text);
+        let entry = Entry::of(&terms);
+        Ok(Self { row, json, entry, labels: terms.labels })
+    }
+}
+
+fn to_json(row: &IndexRow) -> Result<Vec<u8>, IndexError> {
+    serde_json::to_vec(row).map_err(|e| IndexError::Internal(format!("a row cannot be written: {e}")))
+}
+
+pub(super) fn from_json(json: &[u8]) -> Result<IndexRow, Failure> {
+    serde_json::from_slice(json).map_err(|e| Failure::Damaged(format!("a row cannot be read: {e}")))
+}
+
+/// Counters of one generation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Generation {
+    pub number: i64,
+    pub docs: u32,
+    pub sealed: u32,
+    pub tail_changes: i64,
+}
+
+impl Generation {
+    pub(super) fn read(c: &Connection, number: i64) -> Result<Self, Failure> {
+        let mut q =
+            c.prepare_cached("SELECT docs, sealed, tail_changes FROM generation WHERE generation = ?1")?;
+        Ok(q.query_row([number], |r| {
+            Ok(Self { number, docs: r.get(0)?, sealed: r.get(1)?, tail_changes: r.get(2)? })
+        })?)
+    }
+
+    fn save(self, c: &Connection) -> Result<(), Failure> {
+        c.prepare_cached("UPDATE generation SET docs = ?2, sealed = ?3, tail_changes = ?4 WHERE generation = ?1")?
+            .execute(params![self.number, self.docs, self.sealed, self.tail_changes])?;
+        Ok(())
+    }
+
+    /// The chunks that have sealed documents, each with how many.
+    pub(super) fn chunks(self) -> impl DoubleEndedIterator<Item = (u32, u32)> {
+        let sealed = self.sealed;
+        (0..sealed.div_ceil(CHUNK)).map(move |chunk| (chunk, (sealed - chunk * CHUNK).min(CHUNK)))
+    }
+}
+
+/// The generation that answers, and the one that a rebuild is filling.
+pub(super) fn generations(c: &Connection) -> Result<(i64, Option<i64>), Failure> {
+    let mut q = c.prepare_cached("SELECT live, building FROM control WHERE id = 1")?;
+    Ok(q.query_row([], |r| Ok((r.get(0)?, r.get(1)?)))?)
+}
+
+/// Makes the tables of a generation.
+pub(super) fn create_generation(c: &Connection, number: i64) -> rusqlite::Result<()> {
+    let sql = include_str!("../../migrations/index/generation.sql").replace("{g}", &number.to_string());
+    c.execute_batch(&sql)?;
+    c.execute("INSERT INTO generation (generation) VALUES (?1)", [number])?;
+    Ok(())
+}
+
+/// Inserts into one generation. `building`: rows take up the states that were told before they came.
+pub(super) fn insert(
+    c: &Connection,
+    generation: i64,
+    rows: &[Prepared],
+    building: bool,
+) -> Result<Vec<InsertOutcome>, Failure> {
+    let mut g = Generation::read(c, generation)?;
+    let mut outcomes = Vec::with_capacity(rows.len());
+    let mut fresh: Vec<(u32, std::borrow::Cow<'_, Entry>)> = Vec::new();
+    let mut labels: HashMap<(u8, &str), &str> = HashMap::new();
+    let mut insert = c.prepare_cached(&format!("INSERT INTO doc_{generation} VALUES (?1, ?2, ?3)"))?;
+    for p in rows {
+        if let Some((_, existing)) = find(c, generation, &p.row.archive_id)? {
+            outcomes.push(if existing.manifest_sha256 == p.row.manifest_sha256 {
+                InsertOutcome::Same
+            } else {
+                InsertOutcome::Conflict { existing: Box::new(existing) }
+            });
+            continue;
+        }
+        let told = if building { take_pending(c, generation, p)? } else { None };
+        match told {
+            Some((json, entry)) => {
+                insert.execute(params![g.docs, p.row.archive_id.as_str(), json])?;
+                fresh.push((g.docs, std::borrow::Cow::Owned(entry)));
+            }
+            None => {
+                insert.execute(params![g.docs, p.row.archive_id.as_str(), p.json])?;
+                fresh.push((g.docs, std::borrow::Cow::Borrowed(&p.entry)));
+            }
+        }
+        for (field, value, label) in &p.labels {
+            labels
+                .entry((*field as u8, value))
+                .and_modify(|l| *l = (*l).min(label.as_str()))
+                .or_insert(label.as_str());
+        }
+        g.docs = g.docs.checked_add(1).ok_or_else(|| IndexError::Internal("more documents than 2^32".into()))?;
+        outcomes.push(InsertOutcome::Inserted);
+    }
+    save_labels(c, generation, labels)?;
+    append(c, &mut g, fresh)?;
+    g.save(c)?;
+    Ok(outcomes)
+}
+
+fn save_labels(c: &Connection, generation: i64, labels: HashMap<(u8, &str), &str>) -> Result<(), Failure> {
+    let mut q = c.prepare_cached(&format!(
+        "INSERT INTO label_{generation} VALUES (?1, ?2, ?3)
+         ON CONFLICT DO UPDATE SET label = excluded.label WHERE excluded.label < label"
+    ))?;
+    for ((field, value), label) in labels {
+        q.execute(params![field, value, label])?;
+    }
+    Ok(())
+}
+
+/// Puts new documents into the tail, or seals them together with it where it would grow too long.
+fn append(
+    c: &Connection,
+    g: &mut Generation,
+    fresh: Vec<(u32, std::borrow::Cow<'_, Entry>)>,
+) -> Result<(), Failure> {
+    if g.docs - g.sealed < TAIL {
+        let mut q = c.prepare_cached(&format!("INSERT INTO tail_{} VALUES (?1, ?2)", g.number))?;
+        for (doc, entry) in &fresh {
+            q.execute(params![doc, entry.encode()])?;
+        }
+        return Ok(());
+    }
+    let mut all = Vec::new();
+    let mut q = c.prepare_cached(&format!("SELECT doc, entry FROM tail_{} ORDER BY doc", g.number))?;
+    let mut rows = q.query([])?;
+    while let Some(row) = rows.next()? {
+        all.push((row.get(0)?, std::borrow::Cow::Owned(Entry::decode(row.get_ref(1)?.as_blob().unwrap_or_default())?)));
+    }
+    all.extend(fresh);
+    let sealed = all.len();
+    let mut expected = g.sealed..;
+    if !all.iter().all(|(doc, _)| expected.next() == Some(*doc)) {
+        return Err(Failure::Damaged("the tail has a gap".into()));
+    }
+    let mut rest = all.as_slice();
+    while let Some((first, _)) = rest.first() {
+        let chunk = first / CHUNK;
+        let (these, others) = rest.split_at(rest.partition_point(|(doc, _)| doc / CHUNK == chunk));
+        seal(c, g.number, chunk, these)?;
+        rest = others;
+    }
+    c.execute(&format!("DELETE FROM tail_{}", g.number), [])?;
+    g.sealed = g.docs;
+    tracing::debug!(documents = sealed, "sealed the tail of the index");
+    Ok(())
+}
+
+/// Adds documents that follow the chunk's sealed ones to its postings and numbers.
+fn seal(
+    c: &Connection,
+    generation: i64,
+    chunk: u32,
+    entries: &[(u32, std::borrow::Cow<'_, Entry>)],
+) -> Result<(), Failure> {
+    let Some(before) = entries.first().map(|(doc, _)| doc % CHUNK) else { return Ok(()) };
+    let mut postings: HashMap<(u8, &str), Vec<u32>> = HashMap::new();
+    for (doc, entry) in entries {
+        let low = doc % CHUNK;
+        let mut note = |field: u8, value| {
+            let docs: &mut Vec<u32> = postings.entry((field, value)).or_default();
+            if docs.last() != Some(&low) {
+                docs.push(low);
+            }
+        };
+        for (field, value) in entry.terms() {
+            note(field, value);
+            if field == Field::Word as u8 {
+                beginnings(value).for_each(|b| note(Field::Beginning as u8, b));
+            }
+        }
+    }
+    // In the order of the table, so that pages are written once and in sequence.
+    let mut sorted: Vec<_> = postings.into_iter().collect();
+    sorted.sort_unstable_by_key(|(key, _)| *key);
+    let mut get = c.prepare_cached(&posting_sql(generation))?;
+    let mut put = c.prepare_cached(&format!("INSERT OR REPLACE INTO posting_{generation} VALUES (?1, ?2, ?3, ?4)"))?;
+    for ((field, value), docs) in sorted {
+        let key = params![chunk, field, value];
+        let mut set = if before == 0 { RoaringBitmap::new() } else { get_posting(&mut get, key)? };
+        set.extend(docs);
+        put.execute(params![chunk, field, value, to_blob(&set)?])?;
+    }
+    for number in NUMBERS {
+        let values: Vec<i64> = entries.iter().map(|(_, e)| e.number(number)).collect();
+        append_numbers(c, generation, (chunk, number as u8), before, &values)?;
+    }
+    Ok(())
+}
+
+/// The first one, two and three characters of a word, where it is longer.
+fn beginnings(word: &str) -> impl Iterator<Item = &str> {
+    let ends = word.char_indices().map(|(at, c)| at + c.len_utf8());
+    ends.take(BEGINNING_CHARS).map(move |end| &word[..end])
+}
+
+pub(super) fn posting_sql(generation: i64) -> String {
+    format!("SELECT docs FROM posting_{generation} WHERE chunk = ?1 AND field = ?2 AND value = ?3")
+}
+
+/// The documents of a posting; empty where there is none.
+pub(super) fn get_posting(
+    q: &mut rusqlite::CachedStatement<'_>,
+    key: impl rusqlite::Params,
+) -> Result<RoaringBitmap, Failure> {
+    let mut rows = q.query(key)?;
+    match rows.next()? {
+        Some(row) => from_blob(row.get_ref(0)?),
+        None => Ok(RoaringBitmap::new()),
+    }
+}
+
+pub(super) fn from_blob(value: rusqlite::types::ValueRef<'_>) -> Result<RoaringBitmap, Failure> {
+    let damaged = |detail: String| Failure::Damaged(format!("a posting cannot be read: {detail}"));
+    let blob = value.as_blob().map_err(|e| damaged(e.to_string()))?;
+    RoaringBitmap::deserialize_from(blob).map_err(|e| damaged(e.to_string()))
+}
+
+fn to_blob(set: &RoaringBitmap) -> Result<Vec<u8>, IndexError> {
+    let mut out = Vec::with_capacity(set.serialized_size());
+    set.serialize_into(&mut out).map_err(|e| IndexError::Internal(e.to_string()))?;
+    Ok(out)
+}
+
+fn append_numbers(
+    c: &Connection,
+    generation: i64,
+    key: (u32, u8),
+    before: u32,
+    values: &[i64],
+) -> Result<(), Failure> {
+    let mut blob: Vec<u8> = c
+        .prepare_cached(&format!("SELECT vals FROM number_{generation} WHERE chunk = ?1 AND number = ?2"))?
+        .query_row(key, |r| r.get(0))
+        .optional()?
+        .unwrap_or_default();
+    if blob.len() != before as usize * 8 {
+        return Err(Failure::Damaged("the numbers of a chunk do not have its length".into()));
+    }
+    values.iter().for_each(|v| blob.extend_from_slice(&v.to_le_bytes()));
+    let least = values.iter().min().copied().unwrap_or(i64::MAX);
+    let greatest = values.iter().max().copied().unwrap_or(i64::MIN);
+    c.prepare_cached(&format!(
+        "INSERT INTO number_{generation} VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT DO UPDATE SET documents = excluded.documents, least = min(least, excluded.least),
+         greatest = max(greatest, excluded.greatest), vals = excluded.vals"
+    ))?
+    .execute(params![key.0, key.1, i64::try_from(blob.len() / 8).unwrap_or(i64::MAX), least, greatest, blob])?;
+    Ok(())
+}
+
+/// The document and row of a recording.
+pub(super) fn find(c: &Connection, generation: i64, id: &ArchiveId) -> Result<Option<(u32, IndexRow)>, Failure> {
+    let mut q = c.prepare_cached(&format!("SELECT doc, row FROM doc_{generation} WHERE archive_id = ?1"))?;
+    let mut rows = q.query([id.as_str()])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(Some((row.get(0)?, from_json(row.get_ref(1)?.as_blob().unwrap_or_default())?)))
+}
+
+/// A part of a row that follows the storage or the matters.
+#[derive(Debug, Clone)]
+pub(super) enum Told {
+    Availability(Availability),
+    Holds(Vec<MatterId>),
+}
+
+impl Told {
+    fn field(&self) -> Field {
+        match self {
+            Self::Availability(_) => Field::Availability,
+            Self::Holds(_) => Field::Hold,
+        }
+    }
+
+    fn apply(self, row: &mut IndexRow) {
+        match self {
+            Self::Availability(a) => row.availability = a,
+            Self::Holds(h) => row.holds = h,
+        }
+    }
+}
+
+fn values_of(row: &IndexRow, field: Field) -> Vec<String> {
+    match field {
+        Field::Hold => row.holds.iter().map(|m| hold(m).1).collect(),
+        _ => vec![AvailabilityState::from(&row.availability).as_str().to_owned()],
+    }
+}
+
+/// Changes a row and what is indexed of it. False where there is no such row.
+pub(super) fn tell(c: &Connection, generation: i64, id: &ArchiveId, told: Told) -> Result<bool, Failure> {
+    let Some((doc, mut row)) = find(c, generation, id)? else { return Ok(false) };
+    let field = told.field();
+    let (before, was) = (values_of(&row, field), row.clone());
+    told.apply(&mut row);
+    if row == was {
+        return Ok(true);
+    }
+    c.prepare_cached(&format!("UPDATE doc_{generation} SET row = ?2 WHERE doc = ?1"))?
+        .execute(params![doc, to_json(&row)?])?;
+    let after = values_of(&row, field);
+    if before == after {
+        return Ok(true);
+    }
+    let mut g = Generation::read(c, generation)?;
+    if doc < g.sealed {
+        let gone = before.iter().filter(|v| !after.contains(v)).map(|v| (v, false));
+        let come = after.iter().filter(|v| !before.contains(v)).map(|v| (v, true));
+        for (value, present) in gone.chain(come) {
+            set_bit(c, generation, doc, (field, value), present)?;
+        }
+    } else {
+        let blob: Vec<u8> = c
+            .prepare_cached(&format!("SELECT entry FROM tail_{generation} WHERE doc = ?1"))?
+            .query_row([doc], |r| r.get(0))?;
+        let entry = Entry::decode(&blob)?.with(field, &after);
+        c.prepare_cached(&format!("UPDATE tail_{generation} SET entry = ?2 WHERE doc = ?1"))?
+            .execute(params![doc, entry.encode()])?;
+        g.tail_changes += 1;
+        g.save(c)?;
+    }
+    Ok(true)
+}
+
+fn set_bit(
+    c: &Connection,
+    generation: i64,
+    doc: u32,
+    (field, value): (Field, &str),
+    present: bool,
+) -> Result<(), Failure> {
+    let key = params![doc / CHUNK, field as u8, value];
+    let mut set = get_posting(&mut c.prepare_cached(&posting_sql(generation))?, key)?;
+    if present {
+        set.insert(doc % CHUNK);
+    } else {
+        set.remove(doc % CHUNK);
+    }
+    if set.is_empty() {
+        c.prepare_cached(&format!("DELETE FROM posting_{generation} WHERE chunk = ?1 AND field = ?2 AND value = ?3"))?
+            .execute(key)?;
+    } else {
+        c.prepare_cached(&format!("INSERT OR REPLACE INTO posting_{generation} VALUES (?1, ?2, ?3, ?4)"))?
+            .execute(params![doc / CHUNK, field as u8, value, to_blob(&set)?])?;
+    }
+    Ok(())
+}
+
+/// Keeps a state for a row that the rebuild has not reached yet.
+pub(super) fn remember(c: &Connection, generation: i64, id: &ArchiveId, told: &Told) -> Result<(), Failure> {
+    let json = |v: serde_json::Result<String>| v.map_err(|e| IndexError::Internal(e.to_string()));
+    let (availability, holds) = match told {
+        Told::Availability(a) => (Some(json(serde_json::to_string(a))?), None),
+        Told::Holds(h) => (None, Some(json(serde_json::to_string(h))?)),
+    };
+    c.prepare_cached(
+        "INSERT INTO pending VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
+         availability = coalesce(excluded.availability, availability), holds = coalesce(excluded.holds, holds)",
+    )?
+    .execute(params![generation, id.as_str(), availability, holds])?;
+    Ok(())
+}
+
+/// The row with the states that were told before it came, as JSON and entry; none where nothing was told.
+fn take_pending(c: &Connection, generation: i64, p: &Prepared) -> Result<Option<(Vec<u8>, Entry)>, Failure> {
+    let told: Option<(Option<String>, Option<String>)> = c
+        .prepare_cached(
+            "DELETE FROM pending WHERE generation = ?1 AND archive_id = ?2 RETURNING availability, holds",
+        )?
+        .query_row(params![generation, p.row.archive_id.as_str()], |r| Ok((r.get(0)?, r.get(1)?)))
+        .optional()?;
+    let Some((availability, holds)) = told else { return Ok(None) };
+    let damaged = |e: serde_json::Error| Failure::Damaged(format!("a pending state cannot be read: {e}"));
+    let (mut row, mut entry) = (p.row.clone(), p.entry.clone());
+    let availability = availability.map(|a| serde_json::from_str(&a)).transpose().map_err(damaged)?;
+    let holds = holds.map(|h| serde_json::from_str(&h)).transpose().map_err(damaged)?;
+    for told in availability.map(Told::Availability).into_iter().chain(holds.map(Told::Holds)) {
+        let field = told.field();
+        told.apply(&mut row);
+        entry = entry.with(field, &values_of(&row, field));
+    }
+    Ok(Some((to_json(&row)?, entry)))
+}
