@@ -6,6 +6,7 @@ mod disk;
 mod facts;
 mod layout;
 mod list;
+mod records;
 mod session;
 
 use crate::{

@@ -12,10 +12,11 @@
 
 use super::{
     Facts,
-    disk::{Disk, facts_text, write_fault, write_new},
+    disk::{Disk, write_fault, write_new},
     facts::{Change, FACTS_FORMAT, LocalTier},
     joined,
     layout::{check_bucket, check_key, draft_facts},
+    records::facts_text,
 };
 use crate::{ByteStream, Created, PutOptions, StoreError};
 use bytes::Bytes;

@@ -74,7 +74,7 @@ async fn write_for_ever(root: &Path, run: u64) {
     let create = |n: u64| {
         let store = store.clone();
         async move {
-            let tier = if n % 2 == 0 { StorageTier::Hot } else { StorageTier::Cold };
+            let tier = if n.is_multiple_of(2) { StorageTier::Hot } else { StorageTier::Cold };
             let created = store.writer.create("media", &key(run, n), body(content(run, n)), options(tier)).await;
             let at = created.unwrap_or_else(|e| panic!("create {n}: {e}")).locator;
             say(&format!("created {n}"));
