@@ -357,16 +357,6 @@ impl CustodyEvent {
         self.subject.as_ref().and_then(|s| s.archive_id.as_ref())
     }
 
-    /// Whether this event says the same as `draft` (time and place in the log apart).
-    pub(crate) fn repeats(&self, draft: &EventDraft) -> bool {
-        self.action == draft.action
-            && self.phase == draft.phase
-            && self.subject == draft.subject
-            && self.matter == draft.matter
-            && self.intent == draft.intent
-            && self.outcome == draft.outcome
-    }
-
     fn check(&self) -> Result<(), EventError> {
         let texts: [(&'static str, Option<&str>, usize); 13] = [
             ("agent.cloud_identity", self.agent.cloud_identity.as_deref(), TEXT_MAX_BYTES),

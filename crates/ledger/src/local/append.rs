@@ -96,6 +96,8 @@ impl Ledger {
                 // Two processes may both find nothing; one entry comes of it.
                 .once("ledger-created");
             ledger.append(vec![first]).await?;
+            // From now on a lost head shows: the tiles say that there was one.
+            ledger.publish().await?;
         }
         Ok(ledger)
     }
@@ -235,16 +237,22 @@ impl Inner {
 
     /// Places one request's drafts behind what the batch has already, all or none.
     async fn place(&self, batch: &mut Batch, drafts: &[EventDraft]) -> Result<Vec<LedgerEntry>, LedgerError> {
-        let mut next = batch.clone();
+        let before = batch.end.clone();
         let mut answer = Vec::with_capacity(drafts.len());
         for draft in drafts {
-            let entry = match self.standing(&next, draft).await? {
-                Some(entry) => entry,
-                None => next.push(draft.clone(), self.mac.as_ref(), self.clock.source())?,
+            let placed = match self.standing(batch, draft).await {
+                Ok(None) => batch.push(draft.clone(), self.mac.as_ref(), self.clock.source()),
+                Ok(Some(entry)) => Ok(entry),
+                Err(e) => Err(e),
             };
-            answer.push(entry);
+            match placed {
+                Ok(entry) => answer.push(entry),
+                Err(e) => {
+                    batch.rewind(before);
+                    return Err(e);
+                }
+            }
         }
-        *batch = next;
         Ok(answer)
     }
 
@@ -258,7 +266,7 @@ impl Inner {
                 None => return Ok(None),
             },
         };
-        if found.event.repeats(draft) {
+        if repeats(&found.event, draft) {
             Ok(Some(found))
         } else {
             Err(LedgerError::TokenReused { token: token.clone(), sequence: found.event.sequence })
@@ -340,54 +348,71 @@ async fn jitter(attempt: u32) -> Result<(), LedgerError> {
     Ok(())
 }
 
+/// Whether an event says the same as `draft`, time and place in the log apart.
+fn repeats(event: &CustodyEvent, draft: &EventDraft) -> bool {
+    event.action == draft.action
+        && event.phase == draft.phase
+        && event.subject == draft.subject
+        && event.matter == draft.matter
+        && event.intent == draft.intent
+        && event.outcome == draft.outcome
+}
+
 /// New entries that are being put behind a head.
-#[derive(Clone)]
 struct Batch {
     revision: u64,
     tiled: u64,
-    frontier: Frontier,
-    last_leaf: Sha256Digest,
-    /// Of the last entry; none before the first.
-    last_time: Option<Timestamp>,
     now: Timestamp,
+    end: End,
     entries: Vec<(Arc<LedgerEntry>, Bytes)>,
     tokens: HashMap<String, Arc<LedgerEntry>>,
+}
+
+/// The end of the log, which the next entry continues.
+#[derive(Clone)]
+struct End {
+    frontier: Frontier,
+    last_leaf: Sha256Digest,
+    /// None before the first entry.
+    last_time: Option<Timestamp>,
 }
 
 impl Batch {
     fn after(state: Option<&HeadState>, clock: &dyn Clock) -> Self {
         let now = clock.now();
+        let end = match state {
+            Some(s) => End { frontier: s.frontier.clone(), last_leaf: s.last_leaf, last_time: Some(s.last_time) },
+            None => End { frontier: Frontier::default(), last_leaf: Sha256Digest([0; 32]), last_time: None },
+        };
         Self {
             revision: state.map_or(0, |s| s.revision),
             tiled: state.map_or(0, |s| s.tiled),
-            frontier: state.map_or_else(Frontier::default, |s| s.frontier.clone()),
-            last_leaf: state.map_or(Sha256Digest([0; 32]), |s| s.last_leaf),
-            last_time: state.map(|s| s.last_time),
             now: Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now),
+            end,
             entries: Vec::new(),
             tokens: HashMap::new(),
         }
     }
 
     fn push(&mut self, draft: EventDraft, mac: &dyn Mac, source: &str) -> Result<LedgerEntry, LedgerError> {
-        let behind = self.last_time.filter(|last| self.now < *last);
+        let behind = self.end.last_time.filter(|last| self.now < *last);
         let time = behind.unwrap_or(self.now);
         let event = CustodyEvent::new(
             draft,
             Position {
-                sequence: self.frontier.size(),
+                sequence: self.end.frontier.size(),
                 time,
                 time_source: source.chars().take(64).collect(),
-                previous: self.last_leaf,
+                previous: self.end.last_leaf,
                 clock_behind_ms: behind.map(|last| last.as_millisecond() - self.now.as_millisecond()),
             },
         );
         let entry = Arc::new(LedgerEntry::seal(event, mac)?);
         let bytes = Bytes::from(entry.bytes());
         let leaf = merkle::leaf_hash(&bytes);
-        self.frontier.push(leaf);
-        self.last_leaf = Sha256Digest(leaf);
-        self.last_time = Some(time);
+        self.end.frontier.push(leaf);
+        self.end.last_leaf = Sha256Digest(leaf);
+        self.end.last_time = Some(time);
         if let Some(token) = &entry.event.idempotency {
             self.tokens.insert(token.clone(), entry.clone());
         }
@@ -395,13 +420,23 @@ impl Batch {
         Ok(entry.as_ref().clone())
     }
 
+    /// Takes back what was pushed since the log ended at `end`.
+    fn rewind(&mut self, end: End) {
+        let undone = self.end.frontier.size() - end.frontier.size();
+        for (entry, _) in self.entries.drain(self.entries.len() - undone as usize..) {
+            entry.event.idempotency.as_ref().map(|token| self.tokens.remove(token));
+        }
+        self.end = end;
+    }
+
     fn state(&self, signer: &dyn Signer) -> Result<HeadState, LedgerError> {
+        let End { frontier, last_leaf, last_time } = self.end.clone();
         Ok(HeadState {
             revision: self.revision + 1,
-            checkpoint: Checkpoint::sign(signer, self.frontier.size(), &self.frontier.root())?,
-            frontier: self.frontier.clone(),
-            last_leaf: self.last_leaf,
-            last_time: self.last_time.unwrap_or(self.now),
+            checkpoint: Checkpoint::sign(signer, frontier.size(), &frontier.root())?,
+            frontier,
+            last_leaf,
+            last_time: last_time.unwrap_or(self.now),
             tiled: self.tiled,
         })
     }

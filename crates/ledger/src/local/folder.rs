@@ -27,7 +27,7 @@ impl FolderTiles {
 }
 
 /// Makes `folder` and what is missing above it, each durably in its parent.
-fn make_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
@@ -45,7 +45,7 @@ fn sync_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Writes a file durably and whole: into a temporary one, synced, renamed, its folder synced.
-fn write_durably(path: &Path, bytes: &[u8], read_only: bool) -> io::Result<()> {
+pub(super) fn write_durably(path: &Path, bytes: &[u8], read_only: bool) -> io::Result<()> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
     make_folder(folder)?;

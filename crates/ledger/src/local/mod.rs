@@ -2,6 +2,7 @@
 
 mod append;
 mod error;
+mod evidence;
 mod folder;
 mod head;
 mod intent;
@@ -10,11 +11,15 @@ mod read;
 mod sqlite;
 mod tiles;
 mod verify;
+mod witness;
 
 pub use append::{Ledger, LedgerParts};
 pub use error::LedgerError;
+pub use evidence::StoredEntry;
 pub use folder::FolderTiles;
 pub use head::{HeadState, LedgerHead, LookupKey, Staged};
 pub use intent::Intent;
 pub use sqlite::SqliteHead;
 pub use tiles::TileStore;
+pub use verify::{LedgerFault, LedgerReport};
+pub use witness::Witness;

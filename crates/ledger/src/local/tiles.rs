@@ -56,7 +56,11 @@ pub(super) struct TreeReader<'a> {
 
 impl<'a> TreeReader<'a> {
     pub(super) fn new(tiles: &'a dyn TileStore, tiled: u64, tail: &[Bytes]) -> Self {
-        let tail = tail.iter().map(|entry| merkle::leaf_hash(entry)).collect();
+        Self::with_leaves(tiles, tiled, tail.iter().map(|entry| merkle::leaf_hash(entry)).collect())
+    }
+
+    /// The same where the hashes of the tail's entries are known otherwise.
+    pub(super) fn with_leaves(tiles: &'a dyn TileStore, tiled: u64, tail: Vec<Hash>) -> Self {
         Self { tiles, tiled, tail, cache: HashMap::new() }
     }
 
