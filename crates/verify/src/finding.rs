@@ -97,6 +97,9 @@ codes! {
     LedgerEntryMissing, "ledger.entry_missing", Failure,
         "An entry that the chain of custody must have is not there: a step of the recording's history was removed.",
         "Run `holdfast ledger verify`, and compare with an earlier checkpoint or package.";
+    LedgerOutcomeOpen, "ledger.outcome_open", Remark,
+        "A hold or a retention date was about to be changed, and the ledger does not say how that ended.",
+        "Look whether the action is still under way; if not, find out what became of it and record the outcome.";
     LedgerEntryAltered, "ledger.entry_altered", Failure,
         "An entry of the chain of custody is not the one that was written: its content was changed afterwards.",
         "Do not rely on this entry. Run `holdfast ledger verify`, and compare with the copy in the write-once store.";

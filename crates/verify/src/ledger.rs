@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct EntryEvidence {
     /// Its place in the log, as the reader was told; the entry's own sequence must be the same.
     pub index: u64,
-    /// The leaf's bytes as read.
+    /// The leaf's bytes as read; empty where they are gone.
     pub entry: Vec<u8>,
     /// The leaf's hash as it stands in the tree (a tile, or the proof's own statement), where known. With it, an entry that
     /// was changed can be told from a proof that is broken.
@@ -135,6 +135,10 @@ fn check_entries(evidence: &LedgerEvidence, checkpoint: Option<&Checkpoint>, out
     let (mut findings, mut read) = (Vec::new(), Vec::new());
     for e in &evidence.entries {
         let name = entry_name(e.index);
+        if e.entry.is_empty() {
+            findings.push(Finding::new(Code::LedgerEntryMissing, name, "an entry at its place in the ledger", "nothing"));
+            continue;
+        }
         let mut proven = false;
         match prove(e, checkpoint) {
             Ok(()) => proven = true,
@@ -188,7 +192,7 @@ fn check_chain(evidence: &LedgerEvidence, out: &mut Collector) {
     let (mut findings, mut looked) = (Vec::new(), false);
     for pair in evidence.entries.windows(2) {
         let [before, after] = pair else { continue };
-        if before.index.checked_add(1) != Some(after.index) {
+        if before.index.checked_add(1) != Some(after.index) || before.entry.is_empty() {
             continue;
         }
         let Ok(entry) = LedgerEntry::parse(&after.entry) else { continue };

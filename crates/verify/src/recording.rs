@@ -179,6 +179,7 @@ fn check_accession(
             findings.push(Finding::new(Code::LedgerEntryMissing, entry_name(intent), expected, "none"));
         }
     }
+    findings.extend(open_outcomes(own));
     out.checked(Link::LedgerEntry, r.subject, findings);
     let event = outcome.filter(|e| e.proven).map(|e| &e.entry.event);
     AccessionFacts {
@@ -186,6 +187,29 @@ fn check_accession(
         original: event.and_then(|e| e.digest_after),
         manifest: event.and_then(|e| e.details.get(ACCESSION_MANIFEST_DETAIL)).and_then(|d| d.parse().ok()),
     }
+}
+
+/// Changes of protection that were announced and not concluded. Reading actions are left out: the verification itself is one
+/// that is under way.
+fn open_outcomes(own: &[&ReadEntry]) -> Vec<Finding> {
+    let changes = [Action::LegalHold, Action::LegalHoldRelease, Action::RetentionExtension];
+    let open = |e: &&&ReadEntry| {
+        let event = &e.entry.event;
+        event.phase == Phase::Intent
+            && changes.contains(&event.action)
+            && !own.iter().any(|o| o.entry.event.intent == Some(event.sequence))
+    };
+    own.iter()
+        .filter(open)
+        .map(|e| {
+            Finding::new(
+                Code::LedgerOutcomeOpen,
+                entry_name(e.entry.event.sequence),
+                "an entry with its outcome",
+                "none",
+            )
+        })
+        .collect()
 }
 
 fn check_manifest(

@@ -107,6 +107,18 @@ impl PackageWriter {
     /// exported; [`PackageError::Invalid`] for a manifest that can't be read.
     pub fn add_exhibit(&mut self, source: ExhibitSource<'_>) -> Result<Exhibit, PackageError> {
         let number = format!("{}-{:04}", self.header.exhibit_prefix, self.exhibits.len() + 1);
+        self.add_exhibit_as(number, source)
+    }
+
+    /// The same under a number that was given before, so that a recording has the same one in every package of its matter.
+    ///
+    /// # Errors
+    /// As [`PackageWriter::add_exhibit`], and [`PackageError::Invalid`] for a number that is no plain name or is taken.
+    pub fn add_exhibit_as(&mut self, number: String, source: ExhibitSource<'_>) -> Result<Exhibit, PackageError> {
+        let plain = number.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if !plain || !(1..=40).contains(&number.len()) || self.exhibits.iter().any(|e| e.exhibit == number) {
+            return Err(PackageError::Invalid { what: number, problem: "is not a new exhibit number".into() });
+        }
         let manifest: Manifest = serde_json::from_slice(source.manifest)
             .map_err(|e| PackageError::Invalid { what: format!("manifest of {number}"), problem: e.to_string() })?;
         let original = format!("{}/{number}_{}", path::ORIGINALS, safe_name(&manifest.object.original_name));
