@@ -184,11 +184,15 @@ impl Inner {
         if size < known_size || size == known_size && known.is_some_and(|k| k.root() != checkpoint.root()) {
             return Err(LedgerError::RolledBack { known_size, size });
         }
+        self.remember(checkpoint);
+        Ok(())
+    }
+
+    fn remember(&self, checkpoint: &Checkpoint) {
         let mut seen = lock(&self.seen);
-        if seen.as_ref().is_none_or(|s| s.size() < size) {
+        if seen.as_ref().is_none_or(|s| s.size() < checkpoint.size()) {
             *seen = Some(checkpoint.clone());
         }
-        Ok(())
     }
 
     async fn commit_waiting(&self) {
@@ -296,6 +300,7 @@ impl Inner {
     /// What follows a swap. The entries are durable by now, so that trouble with tiles is told in the log and made good by
     /// whoever appends next.
     async fn after_swap(&self, new: &HeadState) -> Result<(), LedgerError> {
+        self.remember(&new.checkpoint);
         passed("ledger.head_swapped")?;
         if new.checkpoint.size() - new.tiled < WIDTH {
             return Ok(());

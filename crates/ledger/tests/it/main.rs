@@ -1,5 +1,7 @@
 //! The ledger's tests, in one binary.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
 mod crash;
 mod log;
 mod pure;

@@ -14,12 +14,12 @@ use std::{
     },
 };
 
-pub const SIGNER_SEED: [u8; 32] = [7; 32];
-pub const MAC_SEED: [u8; 32] = [9; 32];
+pub(crate) const SIGNER_SEED: [u8; 32] = [7; 32];
+pub(crate) const MAC_SEED: [u8; 32] = [9; 32];
 
 /// A clock that goes on by one second each time it is asked, from 2026-01-02T03:04:05Z, and can be set.
 #[derive(Debug)]
-pub struct TestClock(pub AtomicI64);
+pub(crate) struct TestClock(pub(crate) AtomicI64);
 
 impl Default for TestClock {
     fn default() -> Self {
@@ -36,7 +36,7 @@ impl Clock for TestClock {
     }
 }
 
-pub fn agent() -> Agent {
+pub(crate) fn agent() -> Agent {
     Agent {
         cloud_identity: None,
         host: "desk-7".into(),
@@ -46,16 +46,16 @@ pub fn agent() -> Agent {
     }
 }
 
-pub fn recording(n: u64) -> ArchiveId {
+pub(crate) fn recording(n: u64) -> ArchiveId {
     format!("hf-{n:026}").parse().unwrap()
 }
 
-pub fn matter(n: u64) -> MatterId {
+pub(crate) fn matter(n: u64) -> MatterId {
     format!("m-{n}").parse().unwrap()
 }
 
 /// The `n`-th of many drafts, with its token.
-pub fn draft(n: u64) -> EventDraft {
+pub(crate) fn draft(n: u64) -> EventDraft {
     EventDraft::new(Action::Verification, Phase::Fact, agent())
         .about(&recording(n % 50))
         .matter(&matter(n % 7))
@@ -63,7 +63,7 @@ pub fn draft(n: u64) -> EventDraft {
         .once(format!("t:{n}"))
 }
 
-pub fn parts(folder: &Path, clock: Arc<dyn Clock>) -> Result<LedgerParts, LedgerError> {
+pub(crate) fn parts(folder: &Path, clock: Arc<dyn Clock>) -> Result<LedgerParts, LedgerError> {
     Ok(LedgerParts {
         head: Arc::new(SqliteHead::open(&folder.join("ledger.db"))?) as Arc<dyn LedgerHead>,
         tiles: Arc::new(FolderTiles::open(&folder.join("tiles"))?) as Arc<dyn TileStore>,
@@ -74,23 +74,23 @@ pub fn parts(folder: &Path, clock: Arc<dyn Clock>) -> Result<LedgerParts, Ledger
     })
 }
 
-pub async fn open(folder: &Path) -> Ledger {
+pub(crate) async fn open(folder: &Path) -> Ledger {
     Ledger::open(parts(folder, Arc::new(TestClock::default())).unwrap()).await.unwrap()
 }
 
 /// A ledger of `size` entries, the first of which is its creation.
-pub async fn filled(folder: &Path, size: u64) -> Ledger {
+pub(crate) async fn filled(folder: &Path, size: u64) -> Ledger {
     let ledger = open(folder).await;
     ledger.append((1..size).map(draft).collect()).await.unwrap();
     assert_eq!(ledger.size().await.unwrap(), size);
     ledger
 }
 
-pub async fn verify(ledger: &Ledger) -> LedgerReport {
+pub(crate) async fn verify(ledger: &Ledger) -> LedgerReport {
     ledger.verify(&[], &NoProgress, &Cancel::default()).await.unwrap()
 }
 
-pub async fn assert_intact(ledger: &Ledger) {
+pub(crate) async fn assert_intact(ledger: &Ledger) {
     let report = verify(ledger).await;
     assert_eq!(report.faults, []);
     assert!(report.is_intact() && report.roots_compared > 0);

@@ -361,7 +361,7 @@ async fn a_head_rolled_back_under_a_running_process() {
         earlier.query_row("SELECT checkpoint, peaks FROM head", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
     log.sql("UPDATE head SET checkpoint = ?1, peaks = ?2", rusqlite::params![checkpoint, peaks]);
     let refused = ledger.append(vec![draft(701)]).await.unwrap_err();
-    assert!(matches!(refused, LedgerError::RolledBack { known_size: 601, size: 600 }));
+    assert!(matches!(refused, LedgerError::RolledBack { known_size: 601, size: 600 }), "{refused:?}");
 }
 
 #[tokio::test]
