@@ -1,4 +1,5 @@
 // Keyboard shortcuts: declared where they work, listed under `?`, and silent while somebody writes.
+import { untrack } from 'svelte';
 import { prefs } from './prefs.svelte';
 
 export interface Shortcut {
@@ -18,10 +19,9 @@ class Keys {
 
   /** For an effect: these work until it is undone. */
   add(shortcuts: Shortcut[]): () => void {
-    this.all = [...this.all, ...shortcuts];
-    return () => {
-      this.all = this.all.filter((s) => !shortcuts.includes(s));
-    };
+    // The effect that declares shortcuts must not depend on everybody else's.
+    untrack(() => (this.all = [...this.all, ...shortcuts]));
+    return () => untrack(() => (this.all = this.all.filter((s) => !shortcuts.includes(s))));
   }
 
   handle(event: KeyboardEvent): void {
