@@ -1,0 +1,208 @@
+use crate::{error::RetrievalError, prices::PriceList};
+use holdfast_index::{RecordingIndex, UpdateOutcome, Work, WorkKind, WorkStore};
+use holdfast_ledger::{Action, Agent, EventDraft, Ledger, LedgerEntry, Phase};
+use holdfast_model::{ArchiveId, Clock, MatterId, ObjectLocator};
+use holdfast_store::{BYTE_RANGE_ALL, Store};
+use futures_util::TryStreamExt as _;
+use jiff::Timestamp;
+use serde::{Serialize, de::DeserializeOwned};
+use std::{path::PathBuf, sync::Arc};
+
+/// Largest manifest or payload that is read, in bytes: far above any real one, far below what would hurt.
+const SMALL_OBJECT_MAX_BYTES: u64 = 64 << 20;
+
+/// How often a change that others won is tried again.
+pub(crate) const CAS_ATTEMPTS: u32 = 64;
+
+/// What a desk is made of.
+#[derive(Clone)]
+pub struct DeskParts {
+    /// The archive.
+    pub store: Store,
+    /// Finds recordings.
+    pub index: Arc<dyn RecordingIndex>,
+    /// Keeps matters, plans, retrievals and exports.
+    pub work: Arc<dyn WorkStore>,
+    /// The chain of custody.
+    pub ledger: Ledger,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// The desk's folder, e.g. `<home>/desk`; made where it is not there.
+    pub folder: PathBuf,
+    /// What bringing back costs.
+    pub prices: PriceList,
+    /// Who this process acts as when it drives retrievals on its own.
+    pub agent: Agent,
+    /// Limits.
+    pub settings: DeskSettings,
+}
+
+/// Limits of a desk. The defaults suit one machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeskSettings {
+    /// Bucket that manifests and payloads lie in.
+    pub meta_bucket: String,
+    /// Days that rehydrated copies are asked to stay.
+    pub keep_days: u16,
+    /// File outside the ledger's folder that remembers the newest checkpoint seen, so that a ledger put back to an older state is
+    /// noticed; `.witness` in the desk's folder where none is named.
+    pub witness: Option<PathBuf>,
+    /// How long a piece of work belongs to this process without a sign of life, in milliseconds.
+    pub lease_ms: u64,
+    /// Recordings downloaded at once.
+    pub downloads_at_once: usize,
+    /// Ranges of one recording read at once.
+    pub ranges_at_once: usize,
+    /// Length of a range in bytes.
+    pub range_bytes: u64,
+    /// Rehydrations asked for at once.
+    pub requests_at_once: usize,
+    /// Longest time between two looks at something under way, in milliseconds.
+    pub poll_max_ms: u64,
+    /// Shortest time between two looks, in milliseconds.
+    pub poll_min_ms: u64,
+}
+
+impl Default for DeskSettings {
+    fn default() -> Self {
+        Self {
+            meta_bucket: "meta".into(),
+            keep_days: 7,
+            witness: None,
+            lease_ms: 60_000,
+            downloads_at_once: 3,
+            ranges_at_once: 4,
+            range_bytes: 4 << 20,
+            requests_at_once: 8,
+            poll_max_ms: 15 * 60_000,
+            poll_min_ms: 1_000,
+        }
+    }
+}
+
+/// Where lawyers work: matters, plans, retrievals, verification and export. Cheap to clone. Everything it does is persisted and
+/// goes on after a crash, in this process or another, whenever somebody calls [`Desk::drive`].
+#[derive(Clone)]
+pub struct Desk {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) parts: DeskParts,
+    /// Names this desk in leases.
+    pub(crate) owner: String,
+}
+
+impl Desk {
+    /// Opens a desk, making its folder where it is not there, and sweeps what an export that died left behind.
+    ///
+    /// # Errors
+    /// [`RetrievalError::Io`] where the folder can't be made.
+    pub fn new(parts: DeskParts) -> Result<Self, RetrievalError> {
+        std::fs::create_dir_all(&parts.folder).map_err(RetrievalError::io("make the folder", &parts.folder))?;
+        let owner = owner_name(&parts.agent)?;
+        Ok(Self { inner: Arc::new(Inner { parts, owner }) })
+    }
+
+    pub(crate) fn parts(&self) -> &DeskParts {
+        &self.inner.parts
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.parts.clock.now()
+    }
+
+    pub(crate) async fn append(&self, drafts: Vec<EventDraft>) -> Result<Vec<LedgerEntry>, RetrievalError> {
+        Ok(self.parts().ledger.append(drafts).await?)
+    }
+
+    /// Appends one draft and tells its number.
+    pub(crate) async fn note(&self, draft: EventDraft) -> Result<u64, RetrievalError> {
+        let entries = self.append(vec![draft]).await?;
+        entries.first().map(|e| e.event.sequence).ok_or_else(|| RetrievalError::Damaged {
+            what: "the ledger".into(),
+            detail: "an append returned no entry".into(),
+        })
+    }
+
+    /// The row of a recording.
+    pub(crate) async fn row(&self, id: &ArchiveId) -> Result<holdfast_index::IndexRow, RetrievalError> {
+        self.parts().index.get(id).await?.ok_or_else(|| RetrievalError::NoRecording(id.clone()))
+    }
+
+    /// A small object, whole.
+    pub(crate) async fn read_small(&self, at: &ObjectLocator) -> Result<Vec<u8>, RetrievalError> {
+        let mut stream = self.parts().store.reader.read(at, BYTE_RANGE_ALL).await?;
+        let mut bytes = Vec::new();
+        while let Some(piece) = stream.try_next().await? {
+            if bytes.len() as u64 + piece.len() as u64 > SMALL_OBJECT_MAX_BYTES {
+                return Err(RetrievalError::Damaged { what: at.to_string(), detail: "it is far too large".into() });
+            }
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    }
+
+    /// Where an object of the metadata bucket lies, beside `media`.
+    pub(crate) fn meta_locator(&self, store: &str, key: &holdfast_model::ObjectKey) -> ObjectLocator {
+        ObjectLocator {
+            store: store.to_owned(),
+            bucket: self.parts().settings.meta_bucket.clone(),
+            key: key.clone(),
+            version_id: None,
+        }
+    }
+
+    /// Changes one persisted thing by compare-and-swap: `change` sees the present document and says what to store, or nothing
+    /// to leave it. Returns the work as stored.
+    pub(crate) async fn change<D, F>(&self, kind: WorkKind, id: &str, mut change: F) -> Result<Option<Work>, RetrievalError>
+    where
+        D: DeserializeOwned + Serialize,
+        F: FnMut(&mut Work, &mut D) -> Result<bool, RetrievalError> + Send,
+    {
+        for _ in 0..CAS_ATTEMPTS {
+            let Some(mut work) = self.parts().work.get(kind, id).await? else { return Ok(None) };
+            let mut doc: D = read_doc(&work)?;
+            if !change(&mut work, &mut doc)? {
+                return Ok(Some(work));
+            }
+            work.doc = write_doc(&work.id, &doc)?;
+            match self.parts().work.update(work.clone()).await? {
+                UpdateOutcome::Updated(revs) => {
+                    work.rev = revs.first().copied().unwrap_or(work.rev + 1);
+                    return Ok(Some(work));
+                }
+                UpdateOutcome::Conflict { .. } => tokio::task::yield_now().await,
+            }
+        }
+        Err(RetrievalError::Contended(id.to_owned()))
+    }
+}
+
+/// Host, process and a random part: unique among all that share the work store.
+fn owner_name(agent: &Agent) -> Result<String, RetrievalError> {
+    let mut random = [0u8; 6];
+    getrandom::fill(&mut random).map_err(|e| RetrievalError::Io {
+        what: "get random bytes from",
+        path: "the operating system".into(),
+        source: std::io::Error::other(e.to_string()),
+    })?;
+    Ok(format!("desk:{}:{}:{}", agent.host, std::process::id(), hex::encode(random)))
+}
+
+pub(crate) fn read_doc<D: DeserializeOwned>(work: &Work) -> Result<D, RetrievalError> {
+    D::deserialize(&work.doc).map_err(|e| RetrievalError::Damaged { what: work.id.clone(), detail: e.to_string() })
+}
+
+pub(crate) fn write_doc<D: Serialize>(what: &str, doc: &D) -> Result<serde_json::Value, RetrievalError> {
+    serde_json::to_value(doc).map_err(|e| RetrievalError::Damaged { what: what.to_owned(), detail: e.to_string() })
+}
+
+/// A draft about a recording of a matter.
+pub(crate) fn draft(action: Action, phase: Phase, agent: &Agent, matter: &MatterId, id: Option<&ArchiveId>) -> EventDraft {
+    let draft = EventDraft::new(action, phase, agent.clone()).matter(matter);
+    match id {
+        Some(id) => draft.about(id),
+        None => draft,
+    }
+}

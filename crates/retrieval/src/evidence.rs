@@ -1,0 +1,439 @@
+//! Collecting what a verification needs; judging it is `holdfast-verify`'s.
+
+use crate::{desk::Desk, error::RetrievalError, job::{blocking, measure, write_small}};
+use futures_util::TryStreamExt as _;
+use holdfast_index::{IndexRow, Query};
+use holdfast_ledger::{Action, Agent, Checkpoint, EventOutcome, LedgerEntry, LedgerFault, Phase, StoredEntry};
+use holdfast_model::{
+    ArchiveId, Cancel, Fixity, Manifest, MatterId, ObjectLocator, Progress, ProgressSink, Sha256Digest, step,
+};
+use holdfast_store::{BYTE_RANGE_ALL, StoreError};
+use holdfast_verify::{
+    EntryEvidence, Finding, FindingCode, IndexFacts, LedgerEvidence, ObjectFacts, Observed, ObservedBytes,
+    ObservedIndex, Outcome, RememberedCheckpoint, VerificationReport, verify_recording,
+};
+use sha2::{Digest as _, Sha256};
+use std::path::{Path, PathBuf};
+
+/// What became of verifying a file that somebody has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileVerification {
+    /// The recording that it is or claims to be; none where the archive knows nothing like it.
+    pub archive_id: Option<ArchiveId>,
+    /// As measured.
+    pub fixity: Fixity,
+    /// What verification said; none where the file belongs to no recording.
+    pub report: Option<VerificationReport>,
+}
+
+impl Desk {
+    /// Verifies an archived recording: its bytes where they can be read (streamed, whatever their size), and every other link.
+    ///
+    /// # Errors
+    /// [`RetrievalError::NoRecording`], [`RetrievalError::Cancelled`], or where store, index or ledger fail.
+    pub async fn verify_archived(
+        &self,
+        id: &ArchiveId,
+        by: &Agent,
+        progress: &dyn ProgressSink,
+        cancel: &Cancel,
+    ) -> Result<VerificationReport, RetrievalError> {
+        let locator = match self.parts().index.get(id).await? {
+            Some(row) => Some(row.locator),
+            // A row that somebody removed: the ledger still knows where the original lies.
+            None => self.locator_in_ledger(id).await?,
+        };
+        let Some(locator) = locator else { return Err(RetrievalError::NoRecording(id.clone())) };
+        // The ledger is looked at as it is found, before anything is added to it.
+        let ledger = self.ledger_evidence(id).await?;
+        let draft = holdfast_ledger::EventDraft::new(Action::Verification, Phase::Intent, by.clone());
+        let intent = self.parts().ledger.intend(draft.about(id).object(&locator)).await?;
+        step("retrieval.archived_verification_intended");
+        let result = self.measure_object(&locator, progress, cancel).await;
+        let bytes = match result {
+            Ok(Some(fixity)) => Ok(self.observed_bytes(id, fixity).await?),
+            Ok(None) => Ok(ObservedBytes::Offline),
+            Err(RetrievalError::Store(StoreError::NotFound(_))) => Ok(ObservedBytes::Missing),
+            Err(e) => Err(e),
+        };
+        let report = match bytes {
+            Ok(bytes) => self.observe_with(id, bytes, ledger).await,
+            Err(e) => Err(e),
+        };
+        self.conclude_verification(&intent, &report).await?;
+        report
+    }
+
+    /// Says which recording a file is, by its digest or, for a changed one, by the archive id in its name, and verifies it against
+    /// everything that is on record. A file that nobody knows is told by an empty report.
+    ///
+    /// # Errors
+    /// [`RetrievalError::Io`] where it can't be read.
+    pub async fn verify_file(&self, path: &Path, by: &Agent) -> Result<FileVerification, RetrievalError> {
+        let file = path.to_owned();
+        let fixity = blocking(move || measure(&file)).await?;
+        let named = self.named_in(path).await?;
+        let found = match named {
+            Some(id) => Some(id),
+            None => self.recording_with(fixity.digest).await?,
+        };
+        let Some(id) = found else {
+            return Ok(FileVerification { archive_id: None, fixity, report: None });
+        };
+        let ledger = self.ledger_evidence(&id).await?;
+        let draft = holdfast_ledger::EventDraft::new(Action::Verification, Phase::Intent, by.clone())
+            .about(&id)
+            .detail("of", "a file");
+        let intent = self.parts().ledger.intend(draft).await?;
+        let bytes = self.observed_bytes(&id, fixity.clone()).await?;
+        let report = self.observe_with(&id, bytes, ledger).await;
+        self.conclude_verification(&intent, &report).await?;
+        Ok(FileVerification { archive_id: Some(id), fixity, report: Some(report?) })
+    }
+
+    async fn conclude_verification(
+        &self,
+        intent: &holdfast_ledger::Intent,
+        report: &Result<VerificationReport, RetrievalError>,
+    ) -> Result<(), RetrievalError> {
+        use holdfast_model::Fault as _;
+        let (ending, code, word) = match report {
+            Ok(r) => {
+                let ending = if r.outcome == Outcome::Failed { EventOutcome::Failed } else { EventOutcome::Succeeded };
+                (ending, r.findings.first().map(|f| f.code.as_str().to_owned()), r.outcome.as_str())
+            }
+            Err(e) => (EventOutcome::Failed, Some(e.code().to_owned()), "not done"),
+        };
+        intent
+            .conclude(&self.parts().ledger, ending, |mut d| {
+                d.code = code;
+                d.detail("outcome", word)
+            })
+            .await?;
+        step("retrieval.archived_verification_recorded");
+        Ok(())
+    }
+
+    /// An archive id in a file's name, where the archive has that recording.
+    async fn named_in(&self, path: &Path) -> Result<Option<ArchiveId>, RetrievalError> {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        let words = name.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        for word in words.filter(|w| w.starts_with("hf-")) {
+            if let Ok(id) = word.parse::<ArchiveId>()
+                && self.parts().index.get(&id).await?.is_some()
+            {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The recording whose original has this digest.
+    async fn recording_with(&self, digest: Sha256Digest) -> Result<Option<ArchiveId>, RetrievalError> {
+        let query = Query { sha256: Some(digest), limit: 8, ..Query::default() };
+        let rows = self.parts().index.search(&query).await?.rows;
+        Ok(rows.into_iter().find(|r| r.fixity.digest == digest).map(|r| r.archive_id))
+    }
+
+    /// Measured bytes of a recording; where they are not its own, with whose they are.
+    pub(crate) async fn observed_bytes(&self, id: &ArchiveId, fixity: Fixity) -> Result<ObservedBytes, RetrievalError> {
+        let own = self.parts().index.get(id).await?.is_some_and(|r| r.fixity.digest == fixity.digest);
+        let belongs_to = if own { None } else { self.recording_with(fixity.digest).await?.filter(|other| other != id) };
+        Ok(ObservedBytes::Read { fixity, belongs_to: belongs_to.map(|id| id.to_string()) })
+    }
+
+    /// Measures an object as it streams by; none where it is offline.
+    async fn measure_object(
+        &self,
+        at: &ObjectLocator,
+        progress: &dyn ProgressSink,
+        cancel: &Cancel,
+    ) -> Result<Option<Fixity>, RetrievalError> {
+        let total = self.parts().store.reader.head(at).await?.size_bytes;
+        let mut stream = match self.parts().store.reader.read(at, BYTE_RANGE_ALL).await {
+            Err(StoreError::Offline(_)) => return Ok(None),
+            other => other?,
+        };
+        let (mut hasher, mut done) = (Sha256::new(), 0u64);
+        loop {
+            let piece = match stream.try_next().await {
+                Ok(Some(piece)) => piece,
+                // Fewer bytes than promised: what there is, is what is judged.
+                Ok(None) | Err(StoreError::ShortRead { .. }) => break,
+                Err(e) => return Err(e.into()),
+            };
+            done += piece.len() as u64;
+            hasher = blocking(move || {
+                hasher.update(&piece);
+                Ok(hasher)
+            })
+            .await?;
+            progress.report(Progress { stage: "Verifying".into(), done, total: Some(total), unit: "bytes" });
+            if cancel.is_cancelled() {
+                return Err(RetrievalError::Cancelled);
+            }
+        }
+        Ok(Some(Fixity::sha256(Sha256Digest(hasher.finalize().into()), done)))
+    }
+
+    /// Collects every link of a recording and has it judged.
+    pub(crate) async fn observe(&self, id: &ArchiveId, bytes: ObservedBytes) -> Result<VerificationReport, RetrievalError> {
+        let ledger = self.ledger_evidence(id).await?;
+        self.observe_with(id, bytes, ledger).await
+    }
+
+    async fn observe_with(
+        &self,
+        id: &ArchiveId,
+        bytes: ObservedBytes,
+        ledger: LedgerEvidence,
+    ) -> Result<VerificationReport, RetrievalError> {
+        let row = self.parts().index.get(id).await?;
+        let media = match &row {
+            Some(row) => Some(row.locator.clone()),
+            None => self.locator_in_ledger(id).await?,
+        };
+        let object = match &media {
+            Some(at) => self.object_facts(at).await?,
+            None => None,
+        };
+        let manifest = self.manifest_of(row.as_ref(), media.as_ref()).await?;
+        let payload = match manifest.as_deref().map(serde_json::from_slice::<Manifest>) {
+            Some(Ok(m)) => {
+                let store = media.as_ref().map_or("", |at| at.store.as_str());
+                Some(self.observed_small(&self.meta_locator(store, &m.payload.key)).await?)
+            }
+            _ => None,
+        };
+        let holds: Vec<MatterId> = self.holders(std::iter::once(id)).await?.remove(id).unwrap_or_default().into_iter().collect();
+        let observed = Observed {
+            archive_id: id.clone(),
+            bytes,
+            object,
+            manifest,
+            payload,
+            index: row.as_ref().map_or(ObservedIndex::Missing, |r| ObservedIndex::Row(Box::new(index_facts(r)))),
+            ledger,
+            holds,
+        };
+        Ok(verify_recording(&observed))
+    }
+
+    async fn object_facts(&self, at: &ObjectLocator) -> Result<Option<ObjectFacts>, RetrievalError> {
+        match self.parts().store.reader.head(at).await {
+            Ok(info) => Ok(Some(ObjectFacts {
+                size_bytes: info.size_bytes,
+                sha256: info.sha256,
+                version_id: info.locator.version_id,
+                retention: info.retention,
+                legal_hold: info.legal_hold,
+            })),
+            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    async fn manifest_of(
+        &self,
+        row: Option<&IndexRow>,
+        media: Option<&ObjectLocator>,
+    ) -> Result<Option<Vec<u8>>, RetrievalError> {
+        let at = match (row, media) {
+            (Some(row), _) => Some(self.meta_locator(&row.locator.store, &row.manifest_key)),
+            (None, Some(media)) => manifest_key_of(media).map(|key| self.meta_locator(&media.store, &key)),
+            (None, None) => None,
+        };
+        let Some(at) = at else { return Ok(None) };
+        match self.read_small(&at).await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(RetrievalError::Store(StoreError::NotFound(_))) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn observed_small(&self, at: &ObjectLocator) -> Result<ObservedBytes, RetrievalError> {
+        match self.read_small(at).await {
+            Ok(bytes) => Ok(ObservedBytes::read(Fixity::sha256(Sha256Digest::of(&bytes), bytes.len() as u64))),
+            Err(RetrievalError::Store(StoreError::NotFound(_))) => Ok(ObservedBytes::Missing),
+            Err(RetrievalError::Store(StoreError::Offline(_))) => Ok(ObservedBytes::Offline),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Where the ledger says that the original was put.
+    async fn locator_in_ledger(&self, id: &ArchiveId) -> Result<Option<ObjectLocator>, RetrievalError> {
+        let entries = self.parts().ledger.entries_of(id).await?;
+        let accession = entries.iter().rev().map(|e| &e.event).find(|e| {
+            e.action == Action::Accession && e.outcome == Some(EventOutcome::Succeeded)
+        });
+        Ok(accession.and_then(|e| e.subject.as_ref()?.object.as_deref()).and_then(parse_locator))
+    }
+
+    /// The recording's entries as they lie there, with their proofs and what is remembered of the ledger.
+    pub(crate) async fn ledger_evidence(&self, id: &ArchiveId) -> Result<LedgerEvidence, RetrievalError> {
+        // An entry that the lookup does not name any more is still looked for where the index says that it stood.
+        let stated = self.parts().index.get(id).await?.map(|r| r.accession_sequence);
+        let (checkpoint, stored) = self.parts().ledger.evidence_of(id, stated.as_slice()).await?;
+        self.evidence_from(&checkpoint, stored).await
+    }
+
+    pub(crate) async fn evidence_from(
+        &self,
+        checkpoint: &Checkpoint,
+        stored: Vec<StoredEntry>,
+    ) -> Result<LedgerEvidence, RetrievalError> {
+        let ledger = &self.parts().ledger;
+        let mut mac_failures = Vec::new();
+        for entry in &stored {
+            let Some(parsed) = entry.bytes.as_deref().and_then(|b| LedgerEntry::parse(b).ok()) else { continue };
+            if !ledger.mac_holds(&parsed)? {
+                mac_failures.push(entry.index);
+            }
+        }
+        Ok(LedgerEvidence {
+            entries: stored
+                .into_iter()
+                .map(|e| EntryEvidence {
+                    index: e.index,
+                    entry: e.bytes.unwrap_or_default(),
+                    leaf: e.leaf,
+                    hashes: e.hashes,
+                })
+                .collect(),
+            checkpoint: Some(checkpoint.text().to_owned()),
+            public_key: ledger.public_key(),
+            mac_failures: Some(mac_failures),
+            remembered: self.remembered(checkpoint).await?,
+            timestamp_expected: false,
+        })
+    }
+
+    fn witness(&self) -> PathBuf {
+        let named = self.parts().settings.witness.clone();
+        named.unwrap_or_else(|| self.parts().folder.join(".witness"))
+    }
+
+    /// The newest checkpoint that was seen before, with the proof that the ledger continues it, where it does. A ledger that
+    /// goes on as it should is remembered in its turn; one that does not never replaces what is remembered.
+    async fn remembered(&self, now: &Checkpoint) -> Result<Option<RememberedCheckpoint>, RetrievalError> {
+        let path = self.witness();
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => Some(text),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(RetrievalError::io("read", &path)(e)),
+        };
+        let key = self.parts().ledger.verifier_key();
+        let genuine = now.verify(key).is_ok();
+        let Some(text) = text else {
+            if genuine {
+                self.remember(&path, now).await?;
+            }
+            return Ok(None);
+        };
+        let before = Checkpoint::parse(&text).ok();
+        let proof = match &before {
+            Some(before) if before.size() <= now.size() => {
+                self.parts().ledger.consistency(before.size(), now.size()).await.ok()
+            }
+            _ => None,
+        };
+        let continues = match (&before, &proof) {
+            (Some(before), Some(proof)) => proof.verify(key, before, now).is_ok(),
+            _ => false,
+        };
+        if continues && before.as_ref().is_some_and(|b| b.size() < now.size()) {
+            self.remember(&path, now).await?;
+        }
+        Ok(Some(RememberedCheckpoint { checkpoint: text, consistency: proof.map(|p| p.hashes) }))
+    }
+
+    async fn remember(&self, path: &Path, checkpoint: &Checkpoint) -> Result<(), RetrievalError> {
+        let (path, text) = (path.to_owned(), checkpoint.text().to_owned());
+        blocking(move || write_small(&path, text.as_bytes())).await
+    }
+}
+
+fn index_facts(row: &IndexRow) -> IndexFacts {
+    IndexFacts {
+        archive_id: row.archive_id.clone(),
+        record: row.record.clone(),
+        bucket: row.locator.bucket.clone(),
+        key: row.locator.key.clone(),
+        version_id: row.locator.version_id.clone(),
+        manifest_sha256: row.manifest_sha256,
+        fixity: row.fixity.clone(),
+        media_type: row.media_type.clone(),
+        probe: row.probe.clone(),
+        tier: row.tier,
+        storage_class: row.storage_class.clone(),
+        retention: row.retention.clone(),
+        ingested_at: row.ingested_at,
+        accession_sequence: Some(row.accession_sequence),
+    }
+}
+
+/// `store:bucket/key@version`, as locators are written.
+fn parse_locator(text: &str) -> Option<ObjectLocator> {
+    let (store, rest) = text.split_once(':')?;
+    let (bucket, rest) = rest.split_once('/')?;
+    let (key, version) = rest.rsplit_once('@').map_or((rest, None), |(k, v)| (k, Some(v.to_owned())));
+    Some(ObjectLocator {
+        store: store.to_owned(),
+        bucket: bucket.to_owned(),
+        key: holdfast_model::ObjectKey::new(key).ok()?,
+        version_id: version,
+    })
+}
+
+/// The manifest lies beside the original: `recordings/...<ext>` and `manifests/....json`.
+fn manifest_key_of(media: &ObjectLocator) -> Option<holdfast_model::ObjectKey> {
+    let rest = media.key.as_str().strip_prefix("recordings/")?;
+    let stem = rest.rsplit_once('.').map_or(rest, |(stem, _)| stem);
+    holdfast_model::ObjectKey::new(format!("manifests/{stem}.json")).ok()
+}
+
+/// A fault of the ledger in the words of a verification.
+#[must_use]
+pub fn ledger_finding(fault: &LedgerFault) -> Finding {
+    use LedgerFault as F;
+    let entry = |n: &u64| format!("ledger entry {n}");
+    let (code, subject, expected) = match fault {
+        F::EntryMissing { sequence } => (FindingCode::LedgerEntryMissing, entry(sequence), "the entry that was written"),
+        F::EntryAltered { sequence } => (FindingCode::LedgerEntryAltered, entry(sequence), "the entry that was written"),
+        F::MacMismatch { sequence } => {
+            (FindingCode::LedgerMacMismatch, entry(sequence), "an HMAC made with the ledger's key")
+        }
+        F::ChainBroken { sequence } => (FindingCode::LedgerChainBroken, entry(sequence), "the hash of the entry before it"),
+        F::TimeWentBack { sequence } => {
+            (FindingCode::LedgerChainBroken, entry(sequence), "a time not before that of the entry before it")
+        }
+        F::CheckpointSignature { which } => (
+            FindingCode::LedgerCheckpointSignature,
+            format!("the {which} checkpoint"),
+            "a signature by the ledger's key",
+        ),
+        F::Inconsistent { .. } => (FindingCode::LedgerInconsistent, "ledger".into(), "the entries that were signed for"),
+        F::RolledBack { .. } => (FindingCode::LedgerRolledBack, "ledger".into(), "at least as many entries as before"),
+        F::TileDamaged { path } => (FindingCode::LedgerInclusionFailed, path.clone(), "the hashes that were written"),
+        F::HeadDamaged { .. } => (FindingCode::LedgerCheckpointMalformed, "the ledger's head".into(), "a head that fits"),
+    };
+    Finding::new(code, subject, expected, fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locators_are_read_as_they_are_written() {
+        let at = ObjectLocator {
+            store: "local".into(),
+            bucket: "media".into(),
+            key: holdfast_model::ObjectKey::new("recordings/2024/01/02/a/b.wav").unwrap(),
+            version_id: Some("v1".into()),
+        };
+        assert_eq!(parse_locator(&at.to_string()), Some(at.clone()));
+        assert_eq!(parse_locator("nonsense"), None);
+        assert_eq!(manifest_key_of(&at).unwrap().as_str(), "manifests/2024/01/02/a/b.json");
+    }
+}

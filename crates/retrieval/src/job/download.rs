@@ -1,0 +1,235 @@
+use super::{
+    JobState, Row,
+    file::{blocking, make_folder, measure, sync_folder, write_small},
+};
+use crate::{desk::Desk, error::RetrievalError};
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use holdfast_model::{Cancel, Fixity, ObjectLocator, Progress, ProgressSink, Sha256Digest, step};
+use holdfast_store::{ByteRange, StoreError};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::{
+    fs::{self, File},
+    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// Bytes written between two syncs: at most so many are downloaded again after a power cut.
+const SYNC_BYTES: u64 = 64 << 20;
+
+/// What the bytes beside it are, and how many of them are certainly on the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PartRecord {
+    locator: ObjectLocator,
+    expected: Fixity,
+    size_bytes: u64,
+    durable_bytes: u64,
+}
+
+/// A file being filled, with the digest of what is in it.
+struct Part {
+    path: PathBuf,
+    file: File,
+    hasher: Sha256,
+    written: u64,
+    durable: u64,
+    record: PartRecord,
+}
+
+/// What was downloaded.
+pub(super) struct Downloaded {
+    pub(super) fixity: Fixity,
+    /// Whether it goes on from an earlier download, so that a mismatch may lie in what was left of that.
+    pub(super) resumed: bool,
+}
+
+impl Part {
+    /// Takes up what an earlier download left, or begins. Bytes that are taken up are hashed again.
+    fn open(path: PathBuf, record: PartRecord, fresh: bool) -> Result<Self, RetrievalError> {
+        if let Some(folder) = path.parent() {
+            make_folder(folder)?;
+        }
+        let note = record_path(&path);
+        let known: Option<PartRecord> = fs::read(&note).ok().and_then(|b| serde_json::from_slice(&b).ok());
+        let same = |r: &PartRecord| PartRecord { durable_bytes: 0, ..r.clone() } == record;
+        let keep = known.filter(same).map_or(0, |r| r.durable_bytes);
+        let io = |what| RetrievalError::io(what, path.clone());
+        let options = |f: &mut fs::OpenOptions| f.read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = options(&mut File::options()).map_err(io("open"))?;
+        let length = file.metadata().map_err(io("look at"))?.len();
+        let keep = if fresh || length < keep { 0 } else { keep };
+        file.set_len(keep).map_err(io("cut"))?;
+        let mut hasher = Sha256::new();
+        let mut piece = vec![0u8; 1 << 20];
+        loop {
+            let n = file.read(&mut piece).map_err(io("read"))?;
+            if n == 0 {
+                break;
+            }
+            hasher.update(&piece[..n]);
+        }
+        file.seek(SeekFrom::End(0)).map_err(io("read"))?;
+        let mut part = Self { path, file, hasher, written: keep, durable: keep, record };
+        part.sync()?;
+        Ok(part)
+    }
+
+    fn write(mut self, pieces: Vec<Bytes>) -> Result<Self, RetrievalError> {
+        for piece in pieces {
+            self.file.write_all(&piece).map_err(RetrievalError::io("write", &self.path))?;
+            self.hasher.update(&piece);
+            self.written += piece.len() as u64;
+        }
+        if self.written - self.durable >= SYNC_BYTES {
+            self.sync()?;
+        }
+        Ok(self)
+    }
+
+    fn sync(&mut self) -> Result<(), RetrievalError> {
+        self.file.sync_all().map_err(RetrievalError::io("sync", &self.path))?;
+        self.durable = self.written;
+        self.record.durable_bytes = self.durable;
+        let bytes = serde_json::to_vec(&self.record).map_err(|e| RetrievalError::Damaged {
+            what: self.path.display().to_string(),
+            detail: e.to_string(),
+        })?;
+        write_small(&record_path(&self.path), &bytes)?;
+        self.path.parent().map_or(Ok(()), sync_folder)
+    }
+
+    fn finish(mut self) -> Result<Fixity, RetrievalError> {
+        self.sync()?;
+        Ok(Fixity::sha256(Sha256Digest(self.hasher.finalize().into()), self.written))
+    }
+}
+
+fn record_path(part: &Path) -> PathBuf {
+    let mut name = part.as_os_str().to_owned();
+    name.push(".json");
+    PathBuf::from(name)
+}
+
+/// Removes what belongs to a download that is over.
+pub(super) fn forget_record(part: &Path) {
+    // Nothing breaks where it stays: it names a file that is not there.
+    let _ = fs::remove_file(record_path(part));
+}
+
+impl Desk {
+    /// Where a row's bytes gather.
+    pub(super) fn part_path(&self, row: &Row) -> PathBuf {
+        self.matter_folder(&row.job.matter).join(".part").join(format!("{}.part", row.job.file_name()))
+    }
+
+    /// Brings the object's bytes to the part file, in ranges read at once and written in order.
+    pub(super) async fn download(
+        &self,
+        row: &mut Row,
+        fresh: bool,
+        progress: &dyn ProgressSink,
+        cancel: &Cancel,
+    ) -> Result<Downloaded, RetrievalError> {
+        let at = row.job.locator.clone();
+        // What the store has, not what the index says: bytes that are too many must be seen too.
+        let size = self.parts().store.reader.head(&at).await?.size_bytes;
+        let record = PartRecord {
+            locator: at.clone(),
+            expected: row.job.fixity.clone(),
+            size_bytes: size,
+            durable_bytes: 0,
+        };
+        let path = self.part_path(row);
+        let mut part = blocking(move || Part::open(path, record, fresh)).await?;
+        let resumed = part.written > 0;
+        let settings = &self.parts().settings;
+        let range_bytes = settings.range_bytes.max(1 << 16);
+        let starts = (part.written..size).step_by(usize::try_from(range_bytes).unwrap_or(usize::MAX));
+        let mut blocks = stream::iter(starts)
+            .map(|start| self.read_range(&at, start, size.min(start + range_bytes)))
+            .buffered(settings.ranges_at_once.max(1));
+        let mut sign_of_life = Instant::now();
+        let beat = Duration::from_millis(settings.lease_ms / 4);
+        let mut fault = None;
+        while let Some(pieces) = blocks.next().await {
+            let pieces = match pieces {
+                Ok(pieces) => pieces,
+                Err(e) => {
+                    fault = Some(e);
+                    break;
+                }
+            };
+            part = blocking(move || part.write(pieces)).await?;
+            step("retrieval.block_written");
+            row.job.done_bytes = part.written;
+            progress.report(Progress {
+                stage: format!("Downloading {}", row.job.exhibit),
+                done: part.written,
+                total: Some(size),
+                unit: "bytes",
+            });
+            if cancel.is_cancelled() {
+                fault = Some(RetrievalError::Cancelled);
+                break;
+            }
+            if sign_of_life.elapsed() >= beat {
+                self.keep_one(row).await?;
+                sign_of_life = Instant::now();
+            }
+        }
+        drop(blocks);
+        if let Some(fault) = fault {
+            // What came so far is kept for the next attempt.
+            blocking(move || part.sync()).await?;
+            return Err(fault);
+        }
+        let fixity = blocking(move || part.finish()).await?;
+        Ok(Downloaded { fixity, resumed })
+    }
+
+    async fn read_range(&self, at: &ObjectLocator, start: u64, end: u64) -> Result<Vec<Bytes>, RetrievalError> {
+        let range = ByteRange { start, end: Some(end) };
+        let mut stream = self.parts().store.reader.read(at, range).await?;
+        let (mut pieces, mut length) = (Vec::new(), 0u64);
+        while let Some(piece) = stream.try_next().await? {
+            length += piece.len() as u64;
+            pieces.push(piece);
+        }
+        if length == end - start {
+            Ok(pieces)
+        } else {
+            Err(StoreError::ShortRead { at: at.clone(), expected: end - start, found: length }.into())
+        }
+    }
+
+    /// The bytes of a row that was being verified, wherever the process that did so left them, measured again.
+    pub(super) async fn find_bytes(&self, row: &Row) -> Result<Option<(PathBuf, Fixity)>, RetrievalError> {
+        let places = [self.part_path(row), self.final_path(row), self.aside_path(row)];
+        for path in places {
+            if fs::symlink_metadata(&path).is_ok_and(|m| m.is_file()) {
+                let measured = path.clone();
+                let fixity = blocking(move || measure(&measured)).await?;
+                return Ok(Some((path, fixity)));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn final_path(&self, row: &Row) -> PathBuf {
+        self.matter_folder(&row.job.matter).join(row.job.file_name())
+    }
+
+    /// Where bytes that failed verification are kept as evidence of that.
+    pub(super) fn aside_path(&self, row: &Row) -> PathBuf {
+        let job = &row.job;
+        let name = format!("{}_{}_{}.{}", job.matter, job.attempt, job.downloads, job.file_name());
+        self.parts().folder.join("mismatch").join(name)
+    }
+
+    pub(super) fn is_fetchable(row: &Row) -> bool {
+        matches!(JobState::parse(&row.work.state), Some(JobState::Available | JobState::Downloading))
+    }
+}

@@ -1,0 +1,289 @@
+use super::{Job, JobState, Problem, Row, rehydrate::concluding};
+use crate::{
+    desk::{CAS_ATTEMPTS, Desk, draft, read_doc, write_doc},
+    error::RetrievalError,
+};
+use futures_util::{StreamExt as _, stream};
+use holdfast_index::{Claim, Lease, UpdateOutcome, Work, WorkKind};
+use holdfast_ledger::{Action, Agent, EventDraft, EventOutcome, LedgerError, Phase};
+use holdfast_model::{Cancel, Fault, FaultKind, MatterId, ProgressSink, step};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+/// Rows asked for, or looked at, in one go.
+const ASK_BATCH: usize = 256;
+const POLL_BATCH: usize = 1000;
+/// A row that was cancelled while an intent of it stands open; shown as cancelled.
+pub(super) const CANCELLING: &str = "cancelling";
+/// A clock this far behind a row's last change has gone back.
+const CLOCK_BACK_MS: i64 = 5_000;
+
+/// What one pass did and what is left.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DriveSummary {
+    /// Rows that were worked on.
+    pub worked_on: u32,
+    /// How many are in each state now.
+    pub states: BTreeMap<JobState, u64>,
+    /// When something can next be done; none where nothing is left to do. In the past where another process has it in hand.
+    pub next_due: Option<Timestamp>,
+}
+
+impl DriveSummary {
+    /// How many are not done.
+    #[must_use]
+    pub fn active(&self) -> u64 {
+        JobState::ACTIVE.iter().filter_map(|s| self.states.get(s)).sum()
+    }
+}
+
+impl Desk {
+    /// One pass over everything that is due, of one matter or all: ends changes that somebody began, asks, looks, downloads,
+    /// verifies. Returns when nothing is due any more; call it again at `next_due`. Window, command line and server may all drive
+    /// at once: each row is worked on by one of them.
+    ///
+    /// # Errors
+    /// Where ledger or work store fail; what goes wrong with one recording is kept as its problem instead.
+    pub async fn drive(
+        &self,
+        matter: Option<&MatterId>,
+        progress: &dyn ProgressSink,
+        cancel: &Cancel,
+    ) -> Result<DriveSummary, RetrievalError> {
+        self.settle_matters().await?;
+        self.settle_plans().await?;
+        self.settle_cancelled(matter).await?;
+        self.settle_exports().await?;
+        self.notice_clock(matter).await?;
+        let mut worked_on = 0;
+        while !cancel.is_cancelled() {
+            let to_ask = self.claim(&[JobState::Approved], matter, ASK_BATCH).await?;
+            let to_poll = self.claim(&[JobState::Rehydrating], matter, POLL_BATCH).await?;
+            let at_once = self.parts().settings.downloads_at_once.max(1);
+            let fetchable = [JobState::Verifying, JobState::Downloading, JobState::Available];
+            let to_fetch = self.claim(&fetchable, matter, at_once).await?;
+            let found = to_ask.len() + to_poll.len() + to_fetch.len();
+            if found == 0 {
+                break;
+            }
+            worked_on += u32::try_from(found).unwrap_or(u32::MAX);
+            if !to_ask.is_empty() {
+                self.ask(to_ask).await?;
+            }
+            if !to_poll.is_empty() {
+                self.poll(to_poll).await?;
+            }
+            let fetches = stream::iter(to_fetch).map(|row| self.fetch(row, progress, cancel));
+            let results: Vec<Result<(), RetrievalError>> = fetches.buffer_unordered(at_once).collect().await;
+            results.into_iter().collect::<Result<(), _>>()?;
+        }
+        self.summary(matter, worked_on).await
+    }
+
+    async fn summary(&self, matter: Option<&MatterId>, worked_on: u32) -> Result<DriveSummary, RetrievalError> {
+        let counts = self.parts().work.counts(WorkKind::Retrieval, matter.map(MatterId::as_str)).await?;
+        let mut summary = DriveSummary { worked_on, ..DriveSummary::default() };
+        for (name, count) in counts {
+            *summary.states.entry(JobState::parse(&name).unwrap_or(JobState::Cancelled)).or_default() += count;
+        }
+        if summary.active() > 0 {
+            let now = self.now();
+            let rows = self.all_work(WorkKind::Retrieval, matter.map(MatterId::as_str), &active()).await?;
+            let due = |w: &Work| w.lease.as_ref().filter(|l| l.until > now).map_or(w.due_at.unwrap_or(now), |l| l.until);
+            summary.next_due = rows.iter().map(due).min();
+        }
+        Ok(summary)
+    }
+
+    async fn claim(&self, states: &[JobState], matter: Option<&MatterId>, limit: usize) -> Result<Vec<Row>, RetrievalError> {
+        let states: Vec<&str> = states.iter().map(|s| s.as_str()).collect();
+        let claim = Claim {
+            kind: WorkKind::Retrieval,
+            states: &states,
+            parent: matter.map(MatterId::as_str),
+            owner: &self.inner.owner,
+            lease_ms: self.parts().settings.lease_ms,
+            limit,
+        };
+        let works = self.parts().work.claim(claim).await?;
+        if !works.is_empty() {
+            step("retrieval.claimed");
+        }
+        works.into_iter().map(Row::read).collect()
+    }
+
+    /// Stores rows that moved on. One that somebody took over or cancelled meanwhile is left as they left it.
+    pub(super) async fn save(&self, rows: Vec<Row>) -> Result<(), RetrievalError> {
+        self.store_rows(rows).await?;
+        Ok(())
+    }
+
+    /// Stores rows that are still worked on; gives back those that are still ours, with their new revision.
+    pub(super) async fn keep(&self, mut rows: Vec<Row>) -> Result<Vec<Row>, RetrievalError> {
+        let until = self.lease_end();
+        for row in &mut rows {
+            row.work.lease = Some(Lease { owner: self.inner.owner.clone(), until });
+        }
+        self.store_rows(rows).await
+    }
+
+    fn lease_end(&self) -> Timestamp {
+        let ms = i64::try_from(self.parts().settings.lease_ms).unwrap_or(i64::MAX);
+        self.now().saturating_add(SignedDuration::from_millis(ms)).unwrap_or(Timestamp::MAX)
+    }
+
+    async fn store_rows(&self, mut rows: Vec<Row>) -> Result<Vec<Row>, RetrievalError> {
+        for row in &mut rows {
+            row.work.doc = write_doc(&row.work.id, &row.job)?;
+        }
+        while !rows.is_empty() {
+            match self.parts().work.update_many(rows.iter().map(|r| r.work.clone()).collect()).await? {
+                UpdateOutcome::Updated(revs) => {
+                    rows.iter_mut().zip(revs).for_each(|(row, rev)| row.work.rev = rev);
+                    return Ok(rows);
+                }
+                UpdateOutcome::Conflict { at, .. } => {
+                    let lost = rows.remove(at.min(rows.len() - 1));
+                    tracing::info!(job = lost.work.id, "was taken over or cancelled");
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Stores one row that is still worked on.
+    pub(super) async fn keep_one(&self, row: &mut Row) -> Result<(), RetrievalError> {
+        let kept = self.keep(vec![row.clone()]).await?.pop();
+        *row = kept.ok_or_else(|| RetrievalError::LostLease(row.work.id.clone()))?;
+        Ok(())
+    }
+
+    /// A passing fault: the rows stay where they are, say what is wrong, and come again later, ever more slowly.
+    pub(super) async fn postpone(&self, rows: Vec<Row>, error: &dyn Fault) -> Result<(), RetrievalError> {
+        tracing::warn!(code = error.code(), rows = rows.len(), "a step of a retrieval has to be tried again");
+        let s = &self.parts().settings;
+        let slow = matches!(error.kind(), FaultKind::Full | FaultKind::Throttled | FaultKind::Denied);
+        let mut later = Vec::with_capacity(rows.len());
+        for mut row in rows {
+            row.job.faults = row.job.faults.saturating_add(1);
+            row.job.problem = Some(Problem::of(error));
+            let base = if slow { 10 * s.poll_min_ms } else { s.poll_min_ms };
+            let pause = base.saturating_mul(1 << row.job.faults.min(20)).min(s.poll_max_ms.max(base));
+            let due = self.now().saturating_add(SignedDuration::from_millis(i64::try_from(pause).unwrap_or(i64::MAX)));
+            let state = JobState::parse(&row.work.state).unwrap_or(JobState::Approved);
+            later.push(row.to(state, Some(due.unwrap_or(Timestamp::MAX))));
+        }
+        self.save(later).await
+    }
+
+    /// Appends outcomes. An intent that another process concluded otherwise in the meantime keeps that outcome and gets this one
+    /// as well: both are true.
+    pub(crate) async fn conclude(&self, drafts: Vec<EventDraft>) -> Result<(), RetrievalError> {
+        match self.parts().ledger.append(drafts.clone()).await {
+            Ok(_) => Ok(()),
+            Err(LedgerError::TokenReused { .. }) => {
+                for mut draft in drafts {
+                    let again = self.parts().ledger.append(vec![draft.clone()]).await;
+                    if matches!(again, Err(LedgerError::TokenReused { .. })) {
+                        draft.idempotency = draft.idempotency.map(|t| format!("{t}:{:?}", draft.outcome));
+                        self.note(draft).await?;
+                    } else {
+                        again?;
+                    }
+                }
+                Ok(())
+            }
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Cancels a row, whoever works on it: their next write finds that it changed.
+    pub(super) async fn cancel_row(&self, id: &str, by: &Agent) -> Result<Option<Work>, RetrievalError> {
+        let mut open = false;
+        let work = self
+            .change(WorkKind::Retrieval, id, |work, job: &mut Job| {
+                if JobState::parse(&work.state).is_none_or(JobState::is_final) {
+                    return Ok(false);
+                }
+                job.cancelled_by = Some(by.clone());
+                open = job.intent.is_some();
+                (work.due_at, work.lease) = (None, None);
+                if open { CANCELLING } else { JobState::Cancelled.as_str() }.clone_into(&mut work.state);
+                Ok(true)
+            })
+            .await?;
+        step("retrieval.cancelled");
+        match work {
+            Some(work) if open => {
+                self.settle_cancelling(work).await?;
+                Ok(self.parts().work.get(WorkKind::Retrieval, id).await?)
+            }
+            other => Ok(other),
+        }
+    }
+
+    async fn settle_cancelled(&self, matter: Option<&MatterId>) -> Result<(), RetrievalError> {
+        for work in self.all_work(WorkKind::Retrieval, matter.map(MatterId::as_str), &[CANCELLING]).await? {
+            self.settle_cancelling(work).await?;
+        }
+        Ok(())
+    }
+
+    /// Concludes the intent that a cancelled row left open.
+    async fn settle_cancelling(&self, work: Work) -> Result<(), RetrievalError> {
+        let mut row = Row::read(work)?;
+        if let Some(sequence) = row.job.intent {
+            let intent = self.parts().ledger.entry(sequence).await?;
+            let by = row.job.cancelled_by.clone().unwrap_or_else(|| self.parts().agent.clone());
+            let mut outcome = draft(intent.event.action, Phase::Outcome, &by, &row.job.matter, Some(&row.job.archive_id))
+                .outcome(EventOutcome::Failed);
+            outcome.subject = intent.event.subject;
+            outcome.code = Some("retrieval.cancelled".into());
+            let outcome = concluding(&mut row, outcome);
+            self.conclude(vec![outcome]).await?;
+        }
+        self.save(vec![row.to(JobState::Cancelled, None)]).await
+    }
+
+    /// A clock that went back would make due times lie far ahead: rows that were changed "in the future" are due now.
+    async fn notice_clock(&self, matter: Option<&MatterId>) -> Result<(), RetrievalError> {
+        let now = self.now();
+        let rows = self.all_work(WorkKind::Retrieval, matter.map(MatterId::as_str), &active()).await?;
+        for mut work in rows {
+            let ahead = work.updated_at.as_millisecond() - now.as_millisecond() > CLOCK_BACK_MS;
+            if ahead && work.due_at.is_some_and(|due| due > now) {
+                tracing::warn!(job = work.id, "the clock went back; looking at it now");
+                (work.due_at, work.lease) = (None, None);
+                // Where somebody else was quicker it is in hand.
+                self.parts().work.update(work).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The draft of an entry about a job's recording.
+    pub(super) fn job_draft(&self, row: &Row, action: Action, phase: Phase) -> EventDraft {
+        let job = &row.job;
+        draft(action, phase, &self.parts().agent, &job.matter, Some(&job.archive_id))
+            .object(&job.locator)
+            .detail("exhibit", &job.exhibit)
+    }
+
+    /// Changes a job's row in any state, without a lease.
+    pub(super) async fn amend(&self, id: &str, mut amend: impl FnMut(&mut Job) + Send) -> Result<(), RetrievalError> {
+        for _ in 0..CAS_ATTEMPTS {
+            let Some(mut work) = self.parts().work.get(WorkKind::Retrieval, id).await? else { return Ok(()) };
+            let mut job: Job = read_doc(&work)?;
+            amend(&mut job);
+            work.doc = write_doc(id, &job)?;
+            if self.parts().work.update(work).await?.rev().is_some() {
+                return Ok(());
+            }
+        }
+        Err(RetrievalError::Contended(id.to_owned()))
+    }
+}
+
+fn active() -> Vec<&'static str> {
+    JobState::ACTIVE.map(JobState::as_str).to_vec()
+}

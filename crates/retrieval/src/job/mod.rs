@@ -1,0 +1,402 @@
+//! One recording on its way to the desk: `requested -> planned -> approved -> rehydrating -> available -> downloading ->
+//! verifying -> verified | failed`, or `cancelled`. Each state is a row; whoever holds the row's lease does the next step. Every
+//! effect can be repeated, and every entry in the ledger carries a token made of the job and its attempt, so that a step that was
+//! done and not noted is found and not done again.
+
+mod download;
+mod drive;
+mod file;
+mod rehydrate;
+mod start;
+mod verify;
+
+pub use drive::DriveSummary;
+pub use file::Stamp;
+pub(crate) use file::{blocking, measure, write_small};
+pub use start::Started;
+pub use verify::DeskCopy;
+
+use crate::{
+    desk::{Desk, read_doc, write_doc},
+    error::RetrievalError,
+    matter::Matter,
+    plan::PlanItem,
+    plans::{Plan, times_of},
+};
+use holdfast_index::{Work, WorkKind};
+use holdfast_ledger::Agent;
+use holdfast_model::{ArchiveId, Availability, Fault, Fixity, MatterId, ObjectLocator, PlanId, RehydrationSpeed, Sha256Digest};
+use holdfast_verify::VerificationReport;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Where a recording is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)] // the words of the module's documentation
+pub enum JobState {
+    Requested,
+    Planned,
+    Approved,
+    Rehydrating,
+    Available,
+    Downloading,
+    Verifying,
+    Verified,
+    Failed,
+    Cancelled,
+}
+
+impl JobState {
+    /// All states in order.
+    pub const ALL: [Self; 10] = [
+        Self::Requested,
+        Self::Planned,
+        Self::Approved,
+        Self::Rehydrating,
+        Self::Available,
+        Self::Downloading,
+        Self::Verifying,
+        Self::Verified,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// The states in which somebody has to do something.
+    pub const ACTIVE: [Self; 5] =
+        [Self::Approved, Self::Rehydrating, Self::Available, Self::Downloading, Self::Verifying];
+
+    /// The state's stable name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Planned => "planned",
+            Self::Approved => "approved",
+            Self::Rehydrating => "rehydrating",
+            Self::Available => "available",
+            Self::Downloading => "downloading",
+            Self::Verifying => "verifying",
+            Self::Verified => "verified",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing more will happen by itself.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Verified | Self::Failed | Self::Cancelled)
+    }
+
+    /// The state with this name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let known = Self::ALL.into_iter().find(|s| s.as_str() == name);
+        known.or((name == drive::CANCELLING).then_some(Self::Cancelled))
+    }
+}
+
+/// Something that stands in the way, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// Stable code.
+    pub code: String,
+    /// What is wrong, as a sentence.
+    pub message: String,
+    /// What to do next, as a sentence.
+    pub next: String,
+}
+
+impl Problem {
+    /// The problem that an error is.
+    pub fn of(error: &dyn Fault) -> Self {
+        let text = error.to_string();
+        Self { code: error.code().into(), message: sentence(&text), next: error.next() }
+    }
+}
+
+/// Begins with a capital and ends with a full stop.
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let end = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{end}", chars.as_str())
+}
+
+/// One recording of a matter on its way to the desk, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// Recording.
+    pub archive_id: ArchiveId,
+    /// Matter.
+    pub matter: MatterId,
+    /// Exhibit number.
+    pub exhibit: String,
+    /// What the archive says its bytes are.
+    pub fixity: Fixity,
+    /// Where they lie.
+    pub locator: ObjectLocator,
+    /// The provider's class.
+    pub storage_class: String,
+    /// Ending of the file's name at the desk, from the media type.
+    pub ext: String,
+    /// The plan that it follows; none where everything was online.
+    pub plan: Option<PlanId>,
+    /// The speed to ask for, where one must be.
+    pub speed: Option<RehydrationSpeed>,
+    /// Days that the rehydrated copy is asked to stay.
+    pub keep_days: u16,
+    /// How long the plan says it takes, usually and at the worst, from the request to the desk.
+    pub expected_ms: Option<u64>,
+    /// At the worst.
+    pub worst_ms: Option<u64>,
+    /// Who had it begun.
+    pub approved_by: Option<Agent>,
+    /// When it is expected to be online, while it is rehydrating.
+    pub expected_at: Option<Timestamp>,
+    /// The same at the worst.
+    pub worst_at: Option<Timestamp>,
+    /// Until when the rehydrated copy stays.
+    pub available_until: Option<Timestamp>,
+    /// Bytes downloaded so far.
+    pub done_bytes: u64,
+    /// What was downloaded, as measured.
+    pub measured: Option<Fixity>,
+    /// What verification said.
+    pub report: Option<VerificationReport>,
+    /// When it was verified.
+    pub verified_at: Option<Timestamp>,
+    /// Name of the verified file in the matter's folder.
+    pub file: Option<String>,
+    /// What the verified file looked like right after.
+    pub stamp: Option<Stamp>,
+    /// Where bytes that failed verification were put.
+    pub aside: Option<PathBuf>,
+    /// Folder that the verified file is copied to.
+    pub copy_to: Option<PathBuf>,
+    /// The copy that was made there.
+    pub copied: Option<PathBuf>,
+    /// What stands in the way, while something does.
+    pub problem: Option<Problem>,
+    /// What a person should know of how it went.
+    pub remarks: Vec<String>,
+    /// The plan whose approval began it last.
+    pub(crate) started_by: Option<PlanId>,
+    /// Counts beginnings; part of ledger tokens.
+    pub(crate) attempt: u32,
+    /// Counts requests for rehydration within the attempt.
+    pub(crate) asked: u32,
+    /// Counts downloads within the attempt.
+    pub(crate) downloads: u32,
+    /// Passing faults in a row, for the back-off.
+    pub(crate) faults: u32,
+    /// Whether one that is on its way already is asked for again at a higher speed.
+    pub(crate) raise: bool,
+    /// Who cancelled it, where somebody did.
+    pub(crate) cancelled_by: Option<Agent>,
+    /// The intent that stands in the ledger without an outcome.
+    pub(crate) intent: Option<u64>,
+}
+
+/// Id of a job's row.
+pub(crate) fn job_id(matter: &MatterId, id: &ArchiveId) -> String {
+    format!("{matter}/{id}")
+}
+
+/// A job with its row, as it is worked on.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    pub(crate) work: Work,
+    pub(crate) job: Job,
+}
+
+impl Row {
+    pub(crate) fn read(work: Work) -> Result<Self, RetrievalError> {
+        Ok(Self { job: read_doc(&work)?, work })
+    }
+
+    /// Token of a ledger entry that stands once for this attempt and number.
+    pub(crate) fn token_of(&self, what: &str, number: u32) -> String {
+        format!("{what}:{}:{}:{number}", self.work.id, self.job.attempt)
+    }
+
+    /// The same in another state, due then; the lease is given back.
+    pub(crate) fn to(mut self, state: JobState, due_at: Option<jiff::Timestamp>) -> Self {
+        state.as_str().clone_into(&mut self.work.state);
+        (self.work.due_at, self.work.lease) = (due_at, None);
+        self
+    }
+}
+
+impl Job {
+    /// Takes over what a plan says of it.
+    pub(crate) fn adopt(&mut self, plan: &Plan, item: &PlanItem) {
+        self.plan = Some(plan.plan_id.clone());
+        self.speed = item.chosen;
+        self.raise = item.chosen.is_some() && matches!(item.availability, Availability::Rehydrating { .. });
+        self.keep_days = plan.body.keep_days;
+        (self.expected_ms, self.worst_ms) = times_of(item, item.chosen);
+        (self.expected_at, self.worst_at) = (item.expected_at, item.worst_at);
+    }
+
+    /// Begins anew.
+    pub(crate) fn begin(&mut self, plan: Option<PlanId>, by: &Agent, copy_to: Option<PathBuf>) {
+        self.started_by = plan;
+        self.approved_by = Some(by.clone());
+        self.copy_to = copy_to;
+        self.attempt += 1;
+        (self.asked, self.downloads, self.faults, self.done_bytes) = (0, 0, 0, 0);
+        (self.measured, self.report, self.verified_at) = (None, None, None);
+        (self.file, self.stamp, self.aside, self.copied) = (None, None, None, None);
+        (self.problem, self.intent, self.available_until, self.cancelled_by) = (None, None, None, None);
+        self.remarks.clear();
+    }
+
+    pub(crate) fn into_work(self, state: JobState, due_at: Option<Timestamp>) -> Result<Work, RetrievalError> {
+        let id = job_id(&self.matter, &self.archive_id);
+        let doc = write_doc(&id, &self)?;
+        let mut work = Work::new(WorkKind::Retrieval, id, state.as_str(), doc).of(self.matter.as_str());
+        work.due_at = due_at;
+        Ok(work)
+    }
+
+    /// Name of its file at the desk: exhibit and archive id, never the source's own name.
+    pub(crate) fn file_name(&self) -> String {
+        format!("{}_{}.{}", self.exhibit, self.archive_id, self.ext)
+    }
+}
+
+/// A job for people and shells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobView {
+    /// Where it is.
+    pub state: JobState,
+    /// Everything else that is kept.
+    pub job: Job,
+    /// When something can next happen, while something can.
+    pub due_at: Option<Timestamp>,
+    /// The verified file at the desk, for one that is verified.
+    pub path: Option<PathBuf>,
+    /// SHA-256 of what was downloaded.
+    pub sha256: Option<Sha256Digest>,
+}
+
+impl JobView {
+    pub(crate) fn of(desk: &Desk, work: &Work) -> Result<Self, RetrievalError> {
+        let job: Job = read_doc(work)?;
+        let state = JobState::parse(&work.state).ok_or_else(|| RetrievalError::Damaged {
+            what: work.id.clone(),
+            detail: format!("it has the unknown state {:?}", work.state),
+        })?;
+        let path = job.file.as_ref().filter(|_| state == JobState::Verified);
+        Ok(Self {
+            path: path.map(|name| desk.matter_folder(&job.matter).join(name)),
+            sha256: job.measured.as_ref().map(|f| f.digest),
+            due_at: work.due_at.filter(|_| !state.is_final()),
+            state,
+            job,
+        })
+    }
+}
+
+impl Desk {
+    /// Where a matter's verified files lie.
+    pub(crate) fn matter_folder(&self, matter: &MatterId) -> PathBuf {
+        self.parts().folder.join(matter.as_str())
+    }
+
+    pub(crate) async fn new_job(&self, matter: &Matter, id: &ArchiveId) -> Result<Job, RetrievalError> {
+        let row = self.row(id).await?;
+        let item = matter.item(id).ok_or_else(|| RetrievalError::NotInMatter {
+            archive_id: id.clone(),
+            matter: matter.matter_id.clone(),
+        })?;
+        Ok(Job {
+            archive_id: id.clone(),
+            matter: matter.matter_id.clone(),
+            exhibit: item.exhibit.clone(),
+            ext: extension(row.locator.key.as_str()),
+            fixity: row.fixity,
+            locator: row.locator,
+            storage_class: row.storage_class,
+            plan: None,
+            speed: None,
+            keep_days: self.parts().settings.keep_days,
+            expected_ms: None,
+            worst_ms: None,
+            approved_by: None,
+            expected_at: None,
+            worst_at: None,
+            available_until: None,
+            done_bytes: 0,
+            measured: None,
+            report: None,
+            verified_at: None,
+            file: None,
+            stamp: None,
+            aside: None,
+            copy_to: None,
+            copied: None,
+            problem: None,
+            remarks: Vec::new(),
+            started_by: None,
+            attempt: 0,
+            asked: 0,
+            downloads: 0,
+            faults: 0,
+            raise: false,
+            cancelled_by: None,
+            intent: None,
+        })
+    }
+
+    /// The jobs of a matter, or of all; `all` also gives those that are done.
+    ///
+    /// # Errors
+    /// What the work store says.
+    pub async fn jobs(&self, matter: Option<&MatterId>, all: bool) -> Result<Vec<JobView>, RetrievalError> {
+        let names = JobState::ALL.into_iter().filter(|s| all || !s.is_final()).map(JobState::as_str);
+        let states: Vec<&str> = names.chain(all.then_some(drive::CANCELLING)).collect();
+        let works = self.all_work(WorkKind::Retrieval, matter.map(MatterId::as_str), &states).await?;
+        works.iter().map(|w| JobView::of(self, w)).collect()
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// What the work store says.
+    pub async fn job(&self, matter: &MatterId, id: &ArchiveId) -> Result<Option<JobView>, RetrievalError> {
+        let work = self.parts().work.get(WorkKind::Retrieval, &job_id(matter, id)).await?;
+        work.as_ref().map(|w| JobView::of(self, w)).transpose()
+    }
+}
+
+/// The ending of a key, where it is one that is safe in a file name.
+fn extension(key: &str) -> String {
+    Path::new(key)
+        .extension()
+        .and_then(|e| e.to_str())
+        .filter(|e| (1..=8).contains(&e.len()) && e.bytes().all(|b| b.is_ascii_alphanumeric()))
+        .map_or_else(|| "bin".to_owned(), str::to_ascii_lowercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endings_are_safe() {
+        for (key, ext) in [("a/b.WAV", "wav"), ("a/b", "bin"), ("a/b.%2E", "bin"), ("a.b/c.toolongending", "bin")] {
+            assert_eq!(extension(key), ext);
+        }
+    }
+
+    #[test]
+    fn states_have_one_name_each() {
+        for state in JobState::ALL {
+            assert_eq!(JobState::parse(state.as_str()), Some(state));
+        }
+    }
+}

@@ -1,0 +1,165 @@
+use super::{Job, JobState, JobView, job_id};
+use crate::{
+    desk::{Desk, read_doc},
+    error::RetrievalError,
+    plans::{Plan, PlanApproval, PlanState, chosen_items},
+};
+use holdfast_index::{UpdateOutcome, Work, WorkKind};
+use holdfast_ledger::Agent;
+use holdfast_model::{ArchiveId, MatterId, PlanId};
+use std::{collections::HashSet, path::PathBuf};
+
+/// What starting a retrieval did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Started {
+    /// The plan that is followed; none where everything is online.
+    pub plan: Option<PlanId>,
+    /// Where each recording is now.
+    pub jobs: Vec<JobView>,
+}
+
+impl Desk {
+    /// Approves a plan (the matter's newest where none is named) and lets its recordings begin. Where everything is online no plan
+    /// is needed. Calling it again begins nothing twice; recordings that failed or were cancelled begin again only where `only`
+    /// names them, or with a new plan. Somebody must [`Desk::drive`] then.
+    ///
+    /// # Errors
+    /// [`RetrievalError::PlanNeeded`], [`RetrievalError::PlanSuperseded`], [`RetrievalError::NoPlan`],
+    /// [`RetrievalError::MatterClosed`], [`RetrievalError::MatterEmpty`], [`RetrievalError::NotInMatter`].
+    pub async fn start(
+        &self,
+        matter: &MatterId,
+        plan: Option<&PlanId>,
+        only: Option<&[ArchiveId]>,
+        copy_to: Option<PathBuf>,
+        by: &Agent,
+    ) -> Result<Started, RetrievalError> {
+        let at_rest = self.matter(matter).await?;
+        let ids = chosen_items(&at_rest, only)?;
+        let plan = match plan {
+            Some(id) => Some(self.plan(id).await?),
+            None => self.newest_plan(matter).await?,
+        };
+        if let Some(other) = plan.as_ref().filter(|p| p.matter != *matter) {
+            return Err(RetrievalError::NoPlan(format!("{} of matter {matter}", other.plan_id)));
+        }
+        let approval =
+            PlanApproval { by: by.clone(), at: self.now(), only: only.map(<[_]>::to_vec), copy_to: copy_to.clone() };
+        let covered = |p: &Plan| {
+            let planned: HashSet<&ArchiveId> = p.body.items.iter().map(|i| &i.archive_id).collect();
+            ids.iter().filter(|id| !planned.contains(id)).cloned().collect::<Vec<_>>()
+        };
+        let (followed, outside) = match plan {
+            Some(p) if p.state == PlanState::Approved => {
+                self.start_jobs(&p, &approval, Some(&ids), only.is_some()).await?;
+                let outside = covered(&p);
+                (Some(p.plan_id), outside)
+            }
+            Some(p) => {
+                let p = self.approve(&p.plan_id, approval).await?;
+                let outside = covered(&p);
+                (Some(p.plan_id), outside)
+            }
+            None => (None, ids.clone()),
+        };
+        self.start_online(matter, &outside, only.is_some(), by, copy_to.as_ref()).await?;
+        if let Some(folder) = &copy_to {
+            self.copy_what_is_verified(matter, &ids, folder).await?;
+        }
+        let wanted: HashSet<&ArchiveId> = ids.iter().collect();
+        let jobs = self.jobs(Some(matter), true).await?;
+        Ok(Started { plan: followed, jobs: jobs.into_iter().filter(|j| wanted.contains(&j.job.archive_id)).collect() })
+    }
+
+    /// Lets recordings begin that no plan covers: those that can be read cost nothing to bring back.
+    async fn start_online(
+        &self,
+        matter: &MatterId,
+        ids: &[ArchiveId],
+        again: bool,
+        by: &Agent,
+        copy_to: Option<&PathBuf>,
+    ) -> Result<(), RetrievalError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let offline = self.count_offline(matter, ids).await?;
+        if offline > 0 {
+            return Err(RetrievalError::PlanNeeded { offline });
+        }
+        let at_rest = self.matter(matter).await?;
+        let mut rows: Vec<Work> = Vec::new();
+        for id in ids {
+            let there = self.parts().work.get(WorkKind::Retrieval, &job_id(matter, id)).await?;
+            let (mut job, rev, state) = match there {
+                None => (self.new_job(&at_rest, id).await?, 0, JobState::Requested),
+                Some(work) => {
+                    let state = JobState::parse(&work.state).unwrap_or(JobState::Requested);
+                    (read_doc::<Job>(&work)?, work.rev, state)
+                }
+            };
+            let begins = match state {
+                JobState::Requested | JobState::Planned => true,
+                JobState::Failed | JobState::Cancelled => again,
+                _ => false,
+            };
+            if begins {
+                job.begin(None, by, copy_to.cloned());
+                let mut row = job.into_work(JobState::Approved, None)?;
+                row.rev = rev;
+                rows.push(row);
+            }
+        }
+        match self.parts().work.update_many(rows).await? {
+            UpdateOutcome::Updated(_) => Ok(()),
+            UpdateOutcome::Conflict { .. } => Err(RetrievalError::Contended(matter.to_string())),
+        }
+    }
+
+    async fn copy_what_is_verified(
+        &self,
+        matter: &MatterId,
+        ids: &[ArchiveId],
+        folder: &std::path::Path,
+    ) -> Result<(), RetrievalError> {
+        for id in ids {
+            let Some(work) = self.parts().work.get(WorkKind::Retrieval, &job_id(matter, id)).await? else { continue };
+            if JobState::parse(&work.state) != Some(JobState::Verified) {
+                continue;
+            }
+            let job: Job = read_doc(&work)?;
+            self.check_desk_copy(&job, &work).await?;
+            let copied = self.hand_out(&job, folder).await?;
+            self.change(WorkKind::Retrieval, &work.id, |_, doc: &mut Job| {
+                doc.copied = Some(copied.clone());
+                Ok(true)
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// Stops the retrieval of one recording. What was downloaded so far is kept for a later attempt. Nothing happens to one that is
+    /// done.
+    ///
+    /// # Errors
+    /// [`RetrievalError::NotInMatter`] where there is no such job.
+    pub async fn cancel(&self, matter: &MatterId, id: &ArchiveId, by: &Agent) -> Result<JobView, RetrievalError> {
+        let row = self.cancel_row(&job_id(matter, id), by).await?;
+        let work = row.ok_or_else(|| RetrievalError::NotInMatter { archive_id: id.clone(), matter: matter.clone() })?;
+        JobView::of(self, &work)
+    }
+
+    /// Stops all retrievals of a matter that are not done; how many.
+    ///
+    /// # Errors
+    /// What the work store says.
+    pub async fn cancel_all(&self, matter: &MatterId, by: &Agent) -> Result<u32, RetrievalError> {
+        let mut stopped = 0;
+        for job in self.jobs(Some(matter), false).await? {
+            self.cancel_row(&job_id(matter, &job.job.archive_id), by).await?;
+            stopped += 1;
+        }
+        Ok(stopped)
+    }
+}

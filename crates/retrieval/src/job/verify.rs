@@ -1,0 +1,359 @@
+use super::{
+    Job, JobState, Row, Stamp,
+    download::{Downloaded, forget_record},
+    file::{blocking, copy_new, measure, place},
+    job_id,
+    rehydrate::concluding,
+};
+use crate::{desk::Desk, error::RetrievalError};
+use holdfast_index::Work;
+use holdfast_ledger::{Action, EventOutcome, Phase};
+use holdfast_model::{
+    ArchiveId, Cancel, Fault as _, FaultKind, Fixity, MatterId, ProgressSink, Retry, Sha256Digest, fail_after, step,
+};
+use holdfast_store::StoreError;
+use holdfast_verify::{ObservedBytes, Outcome};
+use std::path::{Path, PathBuf};
+
+/// After so many broken-off reads in a row what came is taken for what there is, and verification says what is missing.
+const SHORT_READS_MAX: u32 = 3;
+
+/// A verified copy at the desk that was looked at just now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeskCopy {
+    /// The file; read-only.
+    pub path: PathBuf,
+    /// The matter it was retrieved for.
+    pub matter: MatterId,
+    /// Exhibit number.
+    pub exhibit: String,
+    /// What it was verified to be.
+    pub fixity: Fixity,
+    /// How its verification ended.
+    pub outcome: Outcome,
+}
+
+impl Desk {
+    /// Brings one recording as far as it goes: download, verification, its place at the desk.
+    pub(super) async fn fetch(
+        &self,
+        mut row: Row,
+        progress: &dyn ProgressSink,
+        cancel: &Cancel,
+    ) -> Result<(), RetrievalError> {
+        match self.fetch_steps(&mut row, progress, cancel).await {
+            Ok(()) => Ok(()),
+            Err(e) => self.after_fault(row, e).await,
+        }
+    }
+
+    async fn fetch_steps(
+        &self,
+        row: &mut Row,
+        progress: &dyn ProgressSink,
+        cancel: &Cancel,
+    ) -> Result<(), RetrievalError> {
+        let measured = if Self::is_fetchable(row) {
+            self.announce_download(row).await?;
+            let bytes = match self.download_whole(row, progress, cancel).await {
+                Err(RetrievalError::Store(StoreError::NotFound(_))) => None,
+                other => Some(other?),
+            };
+            step("retrieval.downloaded");
+            if fail_after("retrieval.downloaded") {
+                return Err(RetrievalError::Interrupted("retrieval.downloaded"));
+            }
+            row.job.measured.clone_from(&bytes);
+            self.announce_verification(row).await?;
+            bytes.map(|fixity| (self.part_path(row), fixity))
+        } else {
+            // Another process was at it: the bytes are measured again, wherever it left them.
+            let found = self.find_bytes(row).await?;
+            if found.is_none() && row.job.measured.is_some() {
+                return self.download_afresh(row).await;
+            }
+            found
+        };
+        self.judge(row, measured).await
+    }
+
+    async fn announce_download(&self, row: &mut Row) -> Result<(), RetrievalError> {
+        if row.job.intent.is_none() {
+            row.job.downloads += 1;
+            let draft = self.job_draft(row, Action::Download, Phase::Intent).moved("archive", "desk");
+            row.job.intent = Some(self.note(draft.once(row.token_of("download", row.job.downloads))).await?);
+            step("retrieval.download_announced");
+        }
+        JobState::Downloading.as_str().clone_into(&mut row.work.state);
+        self.keep_one(row).await?;
+        step("retrieval.download_intended");
+        Ok(())
+    }
+
+    /// A mismatch of a download that went on from an earlier one may lie in what was left of that: then all is read again.
+    async fn download_whole(
+        &self,
+        row: &mut Row,
+        progress: &dyn ProgressSink,
+        cancel: &Cancel,
+    ) -> Result<Fixity, RetrievalError> {
+        let first = self.download(row, false, progress, cancel).await;
+        let done = match first {
+            Ok(Downloaded { fixity, resumed }) if resumed && fixity != row.job.fixity => {
+                self.download(row, true, progress, cancel).await?
+            }
+            Err(RetrievalError::Store(StoreError::ShortRead { .. })) if row.job.faults + 1 >= SHORT_READS_MAX => {
+                let path = self.part_path(row);
+                return blocking(move || measure(&path)).await;
+            }
+            other => other?,
+        };
+        Ok(done.fixity)
+    }
+
+    /// The download's outcome and the verification's intent, in one piece.
+    async fn announce_verification(&self, row: &mut Row) -> Result<(), RetrievalError> {
+        let mut outcome = self.job_draft(row, Action::Download, Phase::Outcome).moved("archive", "desk");
+        match &row.job.measured {
+            Some(fixity) => {
+                outcome.digest_after = Some(fixity.digest);
+                outcome = outcome.outcome(EventOutcome::Succeeded).detail("size_bytes", fixity.size_bytes.to_string());
+            }
+            None => {
+                outcome.code = Some("store.not_found".into());
+                outcome = outcome.outcome(EventOutcome::Failed);
+            }
+        }
+        let outcome = concluding(row, outcome);
+        self.conclude(vec![outcome]).await?;
+        step("retrieval.download_recorded");
+        let intent = self.job_draft(row, Action::Verification, Phase::Intent);
+        row.job.intent = Some(self.note(intent.once(row.token_of("verification", row.job.downloads))).await?);
+        step("retrieval.verification_announced");
+        JobState::Verifying.as_str().clone_into(&mut row.work.state);
+        self.keep_one(row).await?;
+        step("retrieval.verification_intended");
+        Ok(())
+    }
+
+    /// The bytes that were to be verified are gone from the desk: they are brought again.
+    async fn download_afresh(&self, row: &mut Row) -> Result<(), RetrievalError> {
+        if row.job.intent.is_some() {
+            let mut outcome = self.job_draft(row, Action::Verification, Phase::Outcome).outcome(EventOutcome::Failed);
+            outcome.code = Some("retrieval.bytes_gone".into());
+            let outcome = concluding(row, outcome);
+            self.conclude(vec![outcome]).await?;
+        }
+        row.job.measured = None;
+        row.job.remarks.push("Its bytes were gone from the desk before they were verified; they were brought again.".into());
+        self.save(vec![row.clone().to(JobState::Available, None)]).await
+    }
+
+    /// Verifies, puts the bytes where they belong, and says so in the ledger before the row shows it.
+    async fn judge(&self, row: &mut Row, bytes: Option<(PathBuf, Fixity)>) -> Result<(), RetrievalError> {
+        let observed = match &bytes {
+            Some((_, fixity)) => self.observed_bytes(&row.job.archive_id, fixity.clone()).await?,
+            None => ObservedBytes::Missing,
+        };
+        let report = self.observe(&row.job.archive_id, observed).await?;
+        step("retrieval.verified");
+        let good = report.outcome != Outcome::Failed;
+        if let Some((from, fixity)) = bytes {
+            let to = if good { self.final_path(row) } else { self.aside_path(row) };
+            row.job.stamp = Some(self.put(from, &to, fixity.digest).await?);
+            row.job.measured = Some(fixity);
+            if good {
+                row.job.file = Some(row.job.file_name());
+            } else {
+                row.job.aside = Some(to);
+            }
+            step("retrieval.placed");
+        }
+        let mut outcome = self.job_draft(row, Action::Verification, Phase::Outcome).detail("outcome", report.outcome.as_str());
+        outcome.digest_before = Some(row.job.fixity.digest);
+        outcome.digest_after = row.job.measured.as_ref().map(|f| f.digest);
+        outcome.code = report.findings.first().map(|f| f.code.as_str().to_owned());
+        let outcome = outcome.outcome(if good { EventOutcome::Succeeded } else { EventOutcome::Failed });
+        let outcome = concluding(row, outcome);
+        self.conclude(vec![outcome]).await?;
+        step("retrieval.verification_recorded");
+        if fail_after("retrieval.verification_recorded") {
+            return Err(RetrievalError::Interrupted("retrieval.verification_recorded"));
+        }
+        row.job.report = Some(report);
+        row.job.verified_at = Some(self.now());
+        (row.job.problem, row.job.faults) = (None, 0);
+        if good && let Some(folder) = row.job.copy_to.clone() {
+            match self.hand_out(&row.job, &folder).await {
+                Ok(copy) => row.job.copied = Some(copy),
+                Err(e) => row.job.remarks.push(format!("It could not be copied to {}: {e}.", folder.display())),
+            }
+        }
+        let state = if good { JobState::Verified } else { JobState::Failed };
+        self.save(vec![row.clone().to(state, None)]).await
+    }
+
+    /// Puts a file in its place and tells what it looks like there. One that is there already was put there before a crash.
+    async fn put(&self, from: PathBuf, to: &Path, digest: Sha256Digest) -> Result<Stamp, RetrievalError> {
+        let to = to.to_owned();
+        blocking(move || {
+            if from != to {
+                place(&from, &to)?;
+                forget_record(&from);
+            }
+            Stamp::of(&to, digest)
+        })
+        .await
+    }
+
+    /// What becomes of a row when a step failed.
+    async fn after_fault(&self, mut row: Row, error: RetrievalError) -> Result<(), RetrievalError> {
+        match &error {
+            // Whoever took it over goes on.
+            RetrievalError::LostLease(_) => return Ok(()),
+            RetrievalError::Cancelled => {
+                let state = JobState::parse(&row.work.state).unwrap_or(JobState::Available);
+                return self.save(vec![row.to(state, None)]).await;
+            }
+            RetrievalError::Store(StoreError::Offline(_)) => {
+                let mut outcome = self.job_draft(&row, Action::Download, Phase::Outcome).moved("archive", "desk");
+                outcome.code = Some(error.code().into());
+                if row.job.intent.is_some() {
+                    let outcome = concluding(&mut row, outcome.outcome(EventOutcome::Failed));
+                    self.conclude(vec![outcome]).await?;
+                }
+                let row = self.ask_again(row);
+                return self.save(vec![row]).await;
+            }
+            _ => {}
+        }
+        let waits = error.retry() != Retry::Never || matches!(error.kind(), FaultKind::Denied | FaultKind::Full);
+        if waits || matches!(error, RetrievalError::Ledger(_) | RetrievalError::Index(_)) {
+            if JobState::parse(&row.work.state) == Some(JobState::Downloading) {
+                JobState::Available.as_str().clone_into(&mut row.work.state);
+            }
+            return self.postpone(vec![row], &error).await;
+        }
+        let action = if Self::is_fetchable(&row) { Action::Download } else { Action::Verification };
+        let mut outcome = self.job_draft(&row, action, Phase::Outcome);
+        if action == Action::Download {
+            outcome = outcome.moved("archive", "desk");
+        }
+        outcome.code = Some(error.code().into());
+        if row.job.intent.is_some() {
+            let outcome = concluding(&mut row, outcome.outcome(EventOutcome::Failed));
+            self.conclude(vec![outcome]).await?;
+        }
+        self.save(vec![super::rehydrate::failed(row, super::Problem::of(&error))]).await
+    }
+
+    /// A verified copy of a recording at the desk, looked at again: cheaply where nothing wrote to it, by hashing otherwise.
+    ///
+    /// # Errors
+    /// [`RetrievalError::DeskCopyChanged`] where it is not what was verified any more; it is put aside then.
+    pub async fn desk_copy(&self, id: &ArchiveId) -> Result<Option<DeskCopy>, RetrievalError> {
+        for matter in self.matters_of(id).await? {
+            let key = job_id(&matter, id);
+            let Some(work) = self.parts().work.get(holdfast_index::WorkKind::Retrieval, &key).await? else { continue };
+            if JobState::parse(&work.state) != Some(JobState::Verified) {
+                continue;
+            }
+            let job: Job = crate::desk::read_doc(&work)?;
+            if let Some(copy) = self.check_desk_copy(&job, &work).await? {
+                return Ok(Some(copy));
+            }
+        }
+        Ok(None)
+    }
+
+    /// None where the file is gone; that is noted then.
+    pub(crate) async fn check_desk_copy(&self, job: &Job, work: &Work) -> Result<Option<DeskCopy>, RetrievalError> {
+        let (Some(name), Some(fixity), Some(stamp), Some(report)) = (&job.file, &job.measured, &job.stamp, &job.report)
+        else {
+            return Ok(None);
+        };
+        let path = self.matter_folder(&job.matter).join(name);
+        let copy = DeskCopy {
+            path: path.clone(),
+            matter: job.matter.clone(),
+            exhibit: job.exhibit.clone(),
+            fixity: fixity.clone(),
+            outcome: report.outcome,
+        };
+        let (digest, looked) = (fixity.digest, path.clone());
+        let found = blocking(move || match std::fs::symlink_metadata(&looked) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            _ => Stamp::of(&looked, digest).map(Some),
+        })
+        .await?;
+        let Some(found) = found else {
+            self.desk_copy_gone(job, work).await?;
+            return Ok(None);
+        };
+        if found == *stamp {
+            return Ok(Some(copy));
+        }
+        let measured = {
+            let path = path.clone();
+            blocking(move || measure(&path)).await?
+        };
+        if measured == *fixity {
+            self.amend(&work.id, |job| job.stamp = Some(found.clone())).await?;
+            return Ok(Some(copy));
+        }
+        let aside = self.desk_copy_changed(job, work, &path, &measured).await?;
+        Err(RetrievalError::DeskCopyChanged { archive_id: job.archive_id.clone(), aside })
+    }
+
+    async fn desk_copy_gone(&self, job: &Job, work: &Work) -> Result<(), RetrievalError> {
+        tracing::warn!(archive_id = %job.archive_id, "a verified copy is gone from the desk");
+        let mut row = Row::read(work.clone())?;
+        row.job.file = None;
+        let problem = super::Problem {
+            code: "retrieval.desk_copy_gone".into(),
+            message: "The verified copy is gone from the desk.".into(),
+            next: "Retrieve it again; the archive's own copy is not affected.".into(),
+        };
+        self.save(vec![super::rehydrate::failed(row, problem)]).await
+    }
+
+    /// Notes in the ledger that a verified copy was changed, puts it aside, and shows it as failed.
+    async fn desk_copy_changed(
+        &self,
+        job: &Job,
+        work: &Work,
+        path: &Path,
+        found: &Fixity,
+    ) -> Result<PathBuf, RetrievalError> {
+        let mut row = Row::read(work.clone())?;
+        row.job.downloads += 1; // so that nothing that was put aside before is in the way
+        let aside = self.aside_path(&row);
+        let mut fact = self.job_draft(&row, Action::Verification, Phase::Fact).outcome(EventOutcome::Failed);
+        (fact.digest_before, fact.digest_after) = (Some(job.fixity.digest), Some(found.digest));
+        fact.code = Some("retrieval.desk_copy_changed".into());
+        self.note(fact.detail("outcome", Outcome::Failed.as_str())).await?;
+        let (from, to) = (path.to_owned(), aside.clone());
+        blocking(move || place(&from, &to)).await?;
+        let error = RetrievalError::DeskCopyChanged { archive_id: job.archive_id.clone(), aside: aside.clone() };
+        let bytes = ObservedBytes::read(found.clone());
+        row.job.report = Some(self.observe(&job.archive_id, bytes).await?);
+        (row.job.file, row.job.stamp, row.job.aside) = (None, None, Some(aside.clone()));
+        row.job.measured = Some(found.clone());
+        self.save(vec![super::rehydrate::failed(row, super::Problem::of(&error))]).await?;
+        Ok(aside)
+    }
+
+    /// Copies a verified file to a folder of the person's choice, under a name that says what it is.
+    pub(super) async fn hand_out(&self, job: &Job, folder: &Path) -> Result<PathBuf, RetrievalError> {
+        let (Some(name), Some(fixity)) = (&job.file, &job.measured) else {
+            return Err(RetrievalError::NoRecording(job.archive_id.clone()));
+        };
+        let from = self.matter_folder(&job.matter).join(name);
+        let (to, digest) = (folder.join(name), fixity.digest);
+        blocking(move || {
+            copy_new(&from, &to, digest)?;
+            Ok(to)
+        })
+        .await
+    }
+}

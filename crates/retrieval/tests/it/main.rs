@@ -1,0 +1,1 @@
+//! The desk against the real local store, index, work store and ledger.
