@@ -4,7 +4,7 @@ use super::{
 };
 use crate::{
     Action, Agent, Checkpoint, EventDraft, LedgerEntry, Mac, Phase, Signer, VerifierKey,
-    event::{CustodyEvent, Position},
+    event::{CustodyEvent, Position, outcome_token},
     merkle::{self, Frontier},
     tile::WIDTH,
 };
@@ -107,14 +107,19 @@ impl Ledger {
     /// dropping the future does not undo the append.
     ///
     /// # Errors
-    /// After [`LedgerError::Event`], [`LedgerError::TokenReused`] and [`LedgerError::Contended`] nothing was appended. After
-    /// others the entry may stand: append again with the same token.
+    /// After [`LedgerError::Event`], [`LedgerError::TokenReused`], [`LedgerError::NotAnIntent`] (an outcome of something that
+    /// is no open intent) and [`LedgerError::Contended`] nothing was appended. After others the entry may stand: append
+    /// again with the same token.
     pub async fn append(&self, drafts: Vec<EventDraft>) -> Result<Vec<LedgerEntry>, LedgerError> {
         if drafts.is_empty() {
             return Ok(Vec::new());
         }
-        for draft in &drafts {
+        let mut drafts = drafts;
+        for draft in &mut drafts {
             draft.check()?;
+            if let Some(intent) = concludes(draft) {
+                draft.idempotency.get_or_insert_with(|| outcome_token(intent));
+            }
         }
         let (reply, answer) = oneshot::channel();
         lock(&self.inner.waiting).push(Request { drafts, reply });
@@ -224,8 +229,11 @@ impl Inner {
             let state = self.load().await?;
             let mut batch = Batch::after(state.as_ref(), self.clock.as_ref());
             let mut answers = Vec::with_capacity(requests.len());
+            // After the state: if anyone appends from here on, the swap fails and all this is done again.
+            let mut found = self.look_up(requests).await?.into_iter();
             for request in requests {
-                answers.push(self.place(&mut batch, &request.drafts).await);
+                let found: Vec<_> = found.by_ref().take(request.drafts.len()).collect();
+                answers.push(self.place(&mut batch, &request.drafts, &found).await);
             }
             if batch.entries.is_empty() {
                 return Ok(answers);
@@ -239,17 +247,36 @@ impl Inner {
         Err(LedgerError::Contended { attempts: ATTEMPTS })
     }
 
+    /// Asks the lookup about each draft of all requests, in order.
+    async fn look_up(&self, requests: &[Request]) -> Result<Vec<Found>, LedgerError> {
+        let drafts = || requests.iter().flat_map(|r| &r.drafts);
+        let mut questions = Vec::new();
+        for draft in drafts() {
+            questions.extend(draft.idempotency.clone().map(|token| (LookupKey::Token(token), None)));
+            questions.extend(concludes(draft).map(|intent| (LookupKey::OpenIntent, intent.checked_sub(1))));
+        }
+        if questions.is_empty() {
+            return Ok(drafts().map(|_| Found::default()).collect());
+        }
+        let mut answers = self.head.first_of(questions).await?.into_iter();
+        let found = drafts().map(|draft| Found {
+            token: draft.idempotency.as_ref().and_then(|_| answers.next().flatten()),
+            is_open: concludes(draft).is_some_and(|intent| answers.next().flatten() == Some(intent)),
+        });
+        Ok(found.collect())
+    }
+
     /// Places one request's drafts behind what the batch has already, all or none.
-    async fn place(&self, batch: &mut Batch, drafts: &[EventDraft]) -> Result<Vec<LedgerEntry>, LedgerError> {
+    async fn place(
+        &self,
+        batch: &mut Batch,
+        drafts: &[EventDraft],
+        found: &[Found],
+    ) -> Result<Vec<LedgerEntry>, LedgerError> {
         let before = batch.end.clone();
         let mut answer = Vec::with_capacity(drafts.len());
-        for draft in drafts {
-            let placed = match self.standing(batch, draft).await {
-                Ok(None) => batch.push(draft.clone(), self.mac.as_ref(), self.clock.source()),
-                Ok(Some(entry)) => Ok(entry),
-                Err(e) => Err(e),
-            };
-            match placed {
+        for (draft, found) in drafts.iter().zip(found) {
+            match self.place_one(batch, draft, found).await {
                 Ok(entry) => answer.push(entry),
                 Err(e) => {
                     batch.rewind(before);
@@ -260,21 +287,27 @@ impl Inner {
         Ok(answer)
     }
 
-    /// The entry that a draft's token stands for already.
-    async fn standing(&self, batch: &Batch, draft: &EventDraft) -> Result<Option<LedgerEntry>, LedgerError> {
-        let Some(token) = &draft.idempotency else { return Ok(None) };
-        let found = match batch.tokens.get(token) {
-            Some(entry) => entry.as_ref().clone(),
-            None => match self.head.find(&LookupKey::Token(token.clone()), None, 1).await?.first() {
-                Some(sequence) => self.entry(*sequence).await?,
-                None => return Ok(None),
-            },
-        };
-        if repeats(&found.event, draft) {
-            Ok(Some(found))
-        } else {
-            Err(LedgerError::TokenReused { token: token.clone(), sequence: found.event.sequence })
+    async fn place_one(
+        &self,
+        batch: &mut Batch,
+        draft: &EventDraft,
+        found: &Found,
+    ) -> Result<LedgerEntry, LedgerError> {
+        if let Some(token) = &draft.idempotency {
+            let standing = match (batch.tokens.get(token), found.token) {
+                (Some(entry), _) => Some(entry.as_ref().clone()),
+                (None, Some(sequence)) => Some(self.entry(sequence).await?),
+                (None, None) => None,
+            };
+            if let Some(entry) = standing {
+                let refused = || LedgerError::TokenReused { token: token.clone(), sequence: entry.event.sequence };
+                return if repeats(&entry.event, draft) { Ok(entry) } else { Err(refused()) };
+            }
         }
+        if let Some(intent) = concludes(draft).filter(|intent| !found.is_open && !batch.has_intent(*intent)) {
+            return Err(LedgerError::NotAnIntent { sequence: intent });
+        }
+        batch.push(draft.clone(), self.mac.as_ref(), self.clock.source())
     }
 
     /// Swaps the head. When the head reports failure, looks whether it happened all the same.
@@ -353,6 +386,20 @@ async fn jitter(attempt: u32) -> Result<(), LedgerError> {
     Ok(())
 }
 
+/// What the log has for a draft already.
+#[derive(Default)]
+struct Found {
+    /// The entry with its token.
+    token: Option<u64>,
+    /// Whether the intent that it concludes stands and has no outcome.
+    is_open: bool,
+}
+
+/// The intent that a draft concludes.
+fn concludes(draft: &EventDraft) -> Option<u64> {
+    draft.intent.filter(|_| draft.phase == Phase::Outcome)
+}
+
 /// Whether an event says the same as `draft`, time and place in the log apart.
 fn repeats(event: &CustodyEvent, draft: &EventDraft) -> bool {
     event.action == draft.action
@@ -423,6 +470,11 @@ impl Batch {
         }
         self.entries.push((entry.clone(), bytes));
         Ok(entry.as_ref().clone())
+    }
+
+    /// Whether an intent is among the new entries. Whether it has an outcome is a matter of that one's token.
+    fn has_intent(&self, sequence: u64) -> bool {
+        self.entries.iter().any(|(e, _)| e.event.sequence == sequence && e.event.phase == Phase::Intent)
     }
 
     /// Takes back what was pushed since the log ended at `end`.

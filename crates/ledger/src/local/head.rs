@@ -79,6 +79,46 @@ impl LookupKey {
     }
 }
 
+/// Stands for a set of lookup rows, whatever the order in which they were added: the sums of their hashes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LookupDigest {
+    rows: u64,
+    sums: [u64; 4],
+}
+
+impl LookupDigest {
+    /// The rows that an event brings, and the one that it takes away.
+    pub(super) fn add_event(&mut self, event: &CustodyEvent) {
+        let staged = Staged::of(event, Bytes::new());
+        for (kind, key) in staged.keys.iter().map(LookupKey::parts) {
+            self.add(kind, key, staged.sequence);
+        }
+        if let Some(intent) = staged.concludes {
+            let (kind, key) = LookupKey::OpenIntent.parts();
+            let mut row = Self::default();
+            row.add(kind, key, intent);
+            self.rows = self.rows.wrapping_sub(row.rows);
+            self.sums = std::array::from_fn(|i| self.sums[i].wrapping_sub(row.sums[i]));
+        }
+    }
+
+    /// One row.
+    pub(super) fn add(&mut self, kind: u8, key: &str, sequence: u64) {
+        let hash = Sha256Digest::of(&[&[kind], key.as_bytes(), &sequence.to_be_bytes()].concat());
+        let mut row = Self { rows: 1, sums: [0; 4] };
+        for (sum, part) in row.sums.iter_mut().zip(hash.0.as_chunks::<8>().0) {
+            *sum = u64::from_be_bytes(*part);
+        }
+        self.join(&row);
+    }
+
+    /// All rows of another set.
+    pub(super) fn join(&mut self, other: &Self) {
+        self.rows = self.rows.wrapping_add(other.rows);
+        self.sums = std::array::from_fn(|i| self.sums[i].wrapping_add(other.sums[i]));
+    }
+}
+
 /// The compare-and-swap head: the only place where processes that append to one log meet. It also keeps the entries that do
 /// not yet fill a tile, so that one durable write makes an append, and the lookup.
 #[async_trait]
@@ -98,6 +138,13 @@ pub trait LedgerHead: Send + Sync {
 
     /// Sequences found under `key`, rising, those after `after` only, at most `limit`.
     async fn find(&self, key: &LookupKey, after: Option<u64>, limit: usize) -> Result<Vec<u64>, LedgerError>;
+
+    /// For each question, the first sequence found under a key after another sequence; all answers of one moment.
+    async fn first_of(&self, questions: Vec<(LookupKey, Option<u64>)>) -> Result<Vec<Option<u64>>, LedgerError>;
+
+    /// The digest of all rows that entries before `size` brought, without the intents that entries before `size` concluded.
+    /// None when others have appended since, so that it can't be told any more.
+    async fn lookup_digest(&self, size: u64) -> Result<Option<LookupDigest>, LedgerError>;
 
     /// Adds `entries`, of the log from `from` to `to`, to a new lookup that is being made; `from` 0 begins one. Takes the new
     /// lookup into use, and answers true, when it has reached the head.

@@ -1,5 +1,5 @@
 use super::{Ledger, LedgerError};
-use crate::{EventDraft, EventOutcome, LedgerEntry, Phase};
+use crate::{EventDraft, EventOutcome, LedgerEntry, Phase, event::outcome_token};
 
 /// An action that was announced in the ledger and must be concluded there, whatever comes of it. One that a dead process left
 /// is found again by [`Ledger::open_intents`] and [`Ledger::intent`].
@@ -50,7 +50,7 @@ impl Intent {
             digest_before: intent.digest_before,
             intent: Some(intent.sequence),
             outcome: Some(outcome),
-            idempotency: Some(format!("outcome:{}", intent.sequence)),
+            idempotency: Some(outcome_token(intent.sequence)),
             ..EventDraft::new(intent.action, Phase::Outcome, intent.agent.clone())
         }
     }

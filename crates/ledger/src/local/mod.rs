@@ -17,7 +17,7 @@ pub use append::{Ledger, LedgerParts};
 pub use error::LedgerError;
 pub use evidence::StoredEntry;
 pub use folder::FolderTiles;
-pub use head::{HeadState, LedgerHead, LookupKey, Staged};
+pub use head::{HeadState, LedgerHead, LookupDigest, LookupKey, Staged};
 pub use intent::Intent;
 pub use sqlite::SqliteHead;
 pub use tiles::TileStore;

@@ -1,4 +1,4 @@
-use super::{HeadState, LedgerError, LedgerHead, LookupKey, Staged};
+use super::{HeadState, LedgerError, LedgerHead, LookupDigest, LookupKey, Staged};
 use crate::{Checkpoint, merkle::Frontier};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -13,6 +13,7 @@ use std::{
 
 /// How long one process waits for another's transaction, which takes milliseconds.
 const BUSY: Duration = Duration::from_secs(30);
+const WAL_PAUSE: Duration = Duration::from_millis(5);
 const SCHEMA_VERSION: i64 = 1;
 const SCHEMA: &str = "
     CREATE TABLE head (
@@ -36,6 +37,8 @@ pub struct SqliteHead {
     writer: Arc<Mutex<Connection>>,
     /// Readers do not wait for a commit's sync.
     reader: Arc<Mutex<Connection>>,
+    /// Nor for a walk over the whole lookup.
+    scanner: Arc<Mutex<Connection>>,
 }
 
 impl SqliteHead {
@@ -46,8 +49,8 @@ impl SqliteHead {
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         let mut writer = connect(path)?;
         migrate(&mut writer)?;
-        let reader = connect(path)?;
-        Ok(Self { writer: Arc::new(Mutex::new(writer)), reader: Arc::new(Mutex::new(reader)) })
+        let shared = |db| Arc::new(Mutex::new(db));
+        Ok(Self { reader: shared(connect(path)?), scanner: shared(connect(path)?), writer: shared(writer) })
     }
 }
 
@@ -55,8 +58,15 @@ fn connect(path: &Path) -> Result<Connection, LedgerError> {
     let failed = LedgerError::database;
     let db = Connection::open(path).map_err(failed("open"))?;
     db.busy_timeout(BUSY).map_err(failed("open"))?;
-    // Changing the journal's mode needs the database alone for a moment and does not wait by itself for another opener.
-    db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())).map_err(failed("open"))?;
+    let mut attempts = BUSY.as_millis() / WAL_PAUSE.as_millis();
+    // Changing the journal's mode needs the database alone for a moment, and SQLite does not wait for that by itself.
+    while let Err(e) = db.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(())) {
+        if e.sqlite_error_code() != Some(rusqlite::ErrorCode::DatabaseBusy) || attempts == 0 {
+            return Err(failed("open")(e));
+        }
+        attempts -= 1;
+        std::thread::sleep(WAL_PAUSE);
+    }
     db.pragma_update(None, "synchronous", "full").map_err(failed("open"))?;
     Ok(db)
 }
@@ -199,6 +209,25 @@ fn rebuild(db: &mut Connection, from: u64, to: u64, entries: &[Staged]) -> Resul
     Ok(done)
 }
 
+fn lookup_digest(db: &mut Connection, size: u64) -> Result<Option<LookupDigest>, LedgerError> {
+    let failed = LedgerError::database;
+    let tx = db.transaction().map_err(failed("begin"))?;
+    if read_state(&tx)?.is_none_or(|s| s.checkpoint.size() != size) {
+        return Ok(None);
+    }
+    let mut digest = LookupDigest::default();
+    let mut select = tx.prepare("SELECT kind, key, sequence FROM lookup").map_err(failed("read the lookup"))?;
+    let mut rows = select.query([]).map_err(failed("read the lookup"))?;
+    while let Some(row) = rows.next().map_err(failed("read the lookup"))? {
+        let mut add = || {
+            digest.add(row.get(0)?, row.get_ref(1)?.as_str()?, row.get::<_, i64>(2)?.max(0) as u64);
+            Ok::<_, rusqlite::Error>(())
+        };
+        add().map_err(failed("read the lookup"))?;
+    }
+    Ok(Some(digest))
+}
+
 async fn with<T: Send + 'static>(
     db: &Arc<Mutex<Connection>>,
     work: impl FnOnce(&mut Connection) -> Result<T, LedgerError> + Send + 'static,
@@ -248,6 +277,27 @@ impl LedgerHead for SqliteHead {
                 .map_err(LedgerError::database("look up"))
         })
         .await
+    }
+
+    async fn first_of(&self, questions: Vec<(LookupKey, Option<u64>)>) -> Result<Vec<Option<u64>>, LedgerError> {
+        with(&self.reader, move |db| {
+            let failed = LedgerError::database;
+            let tx = db.transaction().map_err(failed("begin"))?;
+            let mut select = tx
+                .prepare("SELECT sequence FROM lookup WHERE kind = ?1 AND key = ?2 AND sequence > ?3 ORDER BY sequence LIMIT 1")
+                .map_err(failed("look up"))?;
+            let mut first = |(key, after): &(LookupKey, Option<u64>)| {
+                let (kind, key) = key.parts();
+                let row = select.query_row(params![kind, key, after.map_or(-1, int)], |r| r.get::<_, i64>(0)).optional()?;
+                Ok(row.map(|n| n.max(0) as u64))
+            };
+            questions.iter().map(&mut first).collect::<rusqlite::Result<_>>().map_err(failed("look up"))
+        })
+        .await
+    }
+
+    async fn lookup_digest(&self, size: u64) -> Result<Option<LookupDigest>, LedgerError> {
+        with(&self.scanner, move |db| lookup_digest(db, size)).await
     }
 
     async fn rebuild_lookup(&self, from: u64, to: u64, entries: Vec<Staged>) -> Result<bool, LedgerError> {

@@ -2,7 +2,8 @@
 
 use crate::support::{TestClock, agent, assert_intact, draft, filled, matter, open, parts, recording, verify};
 use holdfast_ledger::{
-    Action, EventDraft, EventError, EventOutcome, Ledger, LedgerError, LocalSigner, Phase, SqliteHead, Witness,
+    Action, EventDraft, EventError, EventOutcome, Ledger, LedgerError, LedgerFault, LocalSigner, Phase, SqliteHead,
+    Witness,
 };
 use holdfast_model::{Cancel, Fault, FaultKind, NoProgress};
 use std::{
@@ -171,7 +172,22 @@ async fn an_intent_has_one_outcome_and_is_found_until_it_has() {
     assert_eq!(refused.code(), "ledger.token_reused");
     assert_eq!(open_intents(ledger.clone()).await, [other.sequence()]);
     assert!(matches!(ledger.intent(outcome.event.sequence).await, Err(LedgerError::NotAnIntent { .. })));
+    // An outcome needs an open intent; its token comes by itself and can't be another.
+    let loose = EventDraft { intent: Some(0), ..EventDraft::new(Action::Download, Phase::Outcome, agent()) };
+    assert_eq!(ledger.append(vec![loose.clone()]).await.unwrap_err().code(), "ledger.not_an_intent");
+    let beyond = EventDraft { intent: Some(999), ..loose.clone() };
+    assert_eq!(ledger.append(vec![beyond]).await.unwrap_err().code(), "ledger.not_an_intent");
+    let renamed = EventDraft { idempotency: Some("mine".into()), ..loose };
+    assert_eq!(ledger.append(vec![renamed]).await.unwrap_err().code(), "ledger.event_field");
+    let next = ledger.size().await.unwrap();
+    let both = [
+        EventDraft::new(Action::Plan, Phase::Intent, agent()),
+        EventDraft { intent: Some(next), ..EventDraft::new(Action::Plan, Phase::Outcome, agent()) },
+    ];
+    let both = ledger.append(both.into()).await.unwrap();
+    assert_eq!(both[1].event.idempotency, Some(format!("outcome:{next}")));
     other.conclude(&ledger, EventOutcome::Refused, |d| d).await.unwrap();
+    assert_intact(&ledger).await;
     ledger.rebuild_lookup(&NoProgress, &Cancel::default()).await.unwrap();
     assert_eq!(open_intents(ledger.clone()).await, [0u64; 0]);
 }
@@ -251,6 +267,7 @@ async fn the_lookup_is_rebuilt_while_appends_go_on() {
     db.execute("DELETE FROM lookup WHERE key LIKE '%9'", []).unwrap();
     drop(db);
     assert_eq!(ledger.entries_of(&recording(9)).await.unwrap(), []);
+    assert_eq!(verify(&ledger).await.faults, [LedgerFault::LookupDiffers]);
     let (cancel, writer) = (Cancel::default(), ledger.clone());
     let append = tokio::spawn(async move {
         for n in 700..720 {
@@ -264,6 +281,7 @@ async fn the_lookup_is_rebuilt_while_appends_go_on() {
     assert_eq!(after[..before.len()], before);
     assert_eq!(ledger.append(vec![draft(719)]).await.unwrap()[0].event.sequence, 719);
     assert_eq!(ledger.size().await.unwrap(), 720);
+    assert_intact(&ledger).await;
     cancel.cancel();
     assert!(matches!(ledger.rebuild_lookup(&NoProgress, &cancel).await, Err(LedgerError::Cancelled)));
     assert!(matches!(ledger.verify(&[], &NoProgress, &cancel).await, Err(LedgerError::Cancelled)));

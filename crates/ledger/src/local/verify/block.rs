@@ -1,4 +1,4 @@
-use super::super::{LedgerError, TileStore};
+use super::super::{LedgerError, LookupDigest, TileStore};
 use super::LedgerFault;
 use crate::{
     LedgerEntry, Mac,
@@ -31,6 +31,8 @@ pub(super) struct BlockReport {
     pub(super) opening: Option<(Hash, Timestamp)>,
     /// Time of the last entry, if it can be read.
     pub(super) last_time: Option<Timestamp>,
+    /// The lookup rows of the entries that can be read.
+    pub(super) lookup: LookupDigest,
 }
 
 /// One entry, looked at by itself.
@@ -73,6 +75,7 @@ impl Block {
             leaves: Vec::with_capacity(looks.len()),
             opening: looks.first().and_then(Option::as_ref).and_then(Look::opening),
             last_time: None,
+            lookup: LookupDigest::default(),
         };
         let mut tile_differs = false;
         for (at, sequence) in (0..looks.len()).zip(self.first..) {
@@ -123,6 +126,7 @@ impl BlockReport {
             self.faults.push(LedgerFault::TimeWentBack { sequence });
         }
         self.last_time = Some(event.time);
+        self.lookup.add_event(event);
     }
 }
 

@@ -60,6 +60,10 @@ pub enum LedgerFault {
         /// Its path.
         path: String,
     },
+    /// The lookup, from which the entries of a recording or matter are found, is not that of the entries. It is no evidence:
+    /// [`crate::Ledger::rebuild_lookup`] makes it anew.
+    #[error("the ledger's lookup does not fit its entries: a search may hide some")]
+    LookupDiffers,
     /// The head is missing, or its parts contradict the log.
     #[error("the ledger's head is damaged: {problem}")]
     HeadDamaged {
@@ -82,6 +86,7 @@ impl LedgerFault {
             Self::Inconsistent { .. } => "ledger.inconsistent",
             Self::RolledBack { .. } => "ledger.rolled_back",
             Self::TileDamaged { .. } => "ledger.tile_damaged",
+            Self::LookupDiffers => "ledger.lookup_differs",
             Self::HeadDamaged { .. } => "ledger.head_damaged",
         }
     }

@@ -4,7 +4,7 @@
 mod block;
 mod fault;
 
-use super::{HeadState, Ledger, LedgerError, TileStore, append::Inner};
+use super::{HeadState, Ledger, LedgerError, LookupDigest, TileStore, append::Inner};
 use crate::{
     Checkpoint,
     merkle::{Frontier, Hash},
@@ -92,10 +92,24 @@ impl Ledger {
         }
         let roots = signed_roots(inner, &state.checkpoint, published, known, &mut report);
         report.roots_compared = roots.len();
-        let mut walk =
-            Walk { inner, state: &state, roots, frontier: Frontier::default(), upper: Vec::new(), last: None };
+        let head = inner.head.clone();
+        let lookup = tokio::spawn(async move { head.lookup_digest(size).await });
+        let mut walk = Walk {
+            inner,
+            state: &state,
+            roots,
+            frontier: Frontier::default(),
+            upper: Vec::new(),
+            last: None,
+            lookup: LookupDigest::default(),
+        };
         walk.blocks(&tail, &mut report, progress, cancel).await?;
         walk.finish(&tail, &mut report).await?;
+        let lookup = lookup.await.map_err(|_| LedgerError::Internal("reading the lookup panicked"))??;
+        // Rows of entries that can't be read can't be told.
+        if report.is_intact() && lookup.is_some_and(|found| found != walk.lookup) {
+            report.add([LedgerFault::LookupDiffers]);
+        }
         Ok(report)
     }
 }
@@ -146,6 +160,7 @@ struct Walk<'a> {
     /// Rows of hashes that do not yet fill a tile, from level 1 up.
     upper: Vec<Vec<Hash>>,
     last: Option<Last>,
+    lookup: LookupDigest,
 }
 
 impl Walk<'_> {
@@ -210,6 +225,7 @@ impl Walk<'_> {
             report.add(last_time.filter(|last| time < *last).map(|_| LedgerFault::TimeWentBack { sequence }));
         }
         report.add(block.faults);
+        self.lookup.join(&block.lookup);
         let before = self.frontier.clone();
         let full = (block.leaves.len() as u64 == WIDTH).then(|| tile::subtree_root(&block.leaves));
         match full {
