@@ -122,7 +122,13 @@ impl ArchiveReader for LocalStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { versions: true, enforced_retention: true, cold_tiers: true, raise_speed: true }
+        Capabilities {
+            versions: true,
+            enforced_retention: true,
+            cold_tiers: true,
+            raise_speed: true,
+            reads_back_cold_writes: true,
+        }
     }
 
     async fn head(&self, at: &ObjectLocator) -> Result<ObjectInfo, StoreError> {

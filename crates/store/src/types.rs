@@ -34,6 +34,9 @@ pub struct Capabilities {
     pub cold_tiers: bool,
     /// Can raise the speed of a pending rehydration.
     pub raise_speed: bool,
+    /// Reads back and hashes again what it creates in a tier that must be rehydrated, before it counts as created: nobody else
+    /// could, since such bytes are not readable. Without it nothing may be created there directly.
+    pub reads_back_cold_writes: bool,
 }
 
 /// Facts of one object version.

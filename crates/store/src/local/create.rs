@@ -135,6 +135,9 @@ fn write(
     if let Some(expected) = order.options.expected.clone().filter(|e| *e != fixity) {
         return Err(StoreError::Mismatch { expected, found: fixity });
     }
+    if order.tier == LocalTier::Cold {
+        read_back(&order.at, &draft.bytes, &fixity)?;
+    }
     let facts = record(&order, version_id, created_at, &fixity);
     write_new(&draft_facts(&draft.bytes), &facts_text(&facts)?).map_err(fault)?;
     session.sync().map_err(fault)?;
@@ -184,6 +187,13 @@ fn receive(path: &Path, inbox: &mut mpsc::Receiver<Piece>) -> io::Result<Fixity>
     file.set_permissions(Permissions::from_mode(0o444))?;
     file.sync_all()?;
     Ok(Fixity::sha256(Sha256Digest(hash.finalize().into()), size_bytes))
+}
+
+/// Bytes in the cold tier cannot be read through the store any more, so that this is the only time they can be read back.
+fn read_back(at: &ObjectLocator, path: &Path, written: &Fixity) -> Result<(), StoreError> {
+    let found = crate::hash_file(path, &holdfast_model::Cancel::default(), |_| {})
+        .map_err(|source| StoreError::Io { action: format!("reading back {at}"), source })?;
+    if found == *written { Ok(()) } else { Err(StoreError::Mismatch { expected: written.clone(), found }) }
 }
 
 fn record(order: &Order, version_id: String, created_at: jiff::Timestamp, fixity: &Fixity) -> Facts {
