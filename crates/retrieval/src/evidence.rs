@@ -91,7 +91,7 @@ impl Desk {
         Ok(FileVerification { archive_id: Some(id), fixity, report: Some(report?) })
     }
 
-    async fn conclude_verification(
+    pub(crate) async fn conclude_verification(
         &self,
         intent: &holdfast_ledger::Intent,
         report: &Result<VerificationReport, RetrievalError>,
@@ -182,7 +182,7 @@ impl Desk {
         self.observe_with(id, bytes, ledger).await
     }
 
-    async fn observe_with(
+    pub(crate) async fn observe_with(
         &self,
         id: &ArchiveId,
         bytes: ObservedBytes,
@@ -415,6 +415,7 @@ pub fn ledger_finding(fault: &LedgerFault) -> Finding {
         F::Inconsistent { .. } => (FindingCode::LedgerInconsistent, "ledger".into(), "the entries that were signed for"),
         F::RolledBack { .. } => (FindingCode::LedgerRolledBack, "ledger".into(), "at least as many entries as before"),
         F::TileDamaged { path } => (FindingCode::LedgerInclusionFailed, path.clone(), "the hashes that were written"),
+        F::LookupDiffers => (FindingCode::LedgerEntryMissing, "the ledger's lookup".into(), "every entry can be found"),
         F::HeadDamaged { .. } => (FindingCode::LedgerCheckpointMalformed, "the ledger's head".into(), "a head that fits"),
     };
     Finding::new(code, subject, expected, fault)

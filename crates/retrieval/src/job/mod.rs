@@ -12,7 +12,7 @@ mod verify;
 
 pub use drive::DriveSummary;
 pub use file::Stamp;
-pub(crate) use file::{blocking, measure, write_small};
+pub(crate) use file::{blocking, make_folder, measure, place, write_small};
 pub use start::Started;
 pub use verify::DeskCopy;
 
