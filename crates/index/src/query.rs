@@ -1,5 +1,5 @@
 use crate::IndexRow;
-use holdfast_model::{ArchiveId, Availability, Direction, MatterId, MediaKind, StorageTier};
+use holdfast_model::{ArchiveId, Availability, Direction, MatterId, MediaKind, Sha256Digest, StorageTier};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -126,6 +126,8 @@ pub struct Query {
     pub ingested_from: Option<Timestamp>,
     /// Taken in before.
     pub ingested_to: Option<Timestamp>,
+    /// SHA-256 of the original bytes: which recording a file is.
+    pub sha256: Option<Sha256Digest>,
     /// One of these; empty for any.
     pub ids: Vec<ArchiveId>,
     /// Order of the page.
@@ -172,6 +174,7 @@ impl Default for Query {
             retain_until_to: None,
             ingested_from: None,
             ingested_to: None,
+            sha256: None,
             ids: Vec::new(),
             sort: Sort::Newest,
             limit: 50,

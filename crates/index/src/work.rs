@@ -26,15 +26,8 @@ pub enum WorkKind {
 
 impl WorkKind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
-        Self::IngestItem,
-        Self::IngestRun,
-        Self::Matter,
-        Self::MatterItem,
-        Self::Plan,
-        Self::Retrieval,
-        Self::Export,
-    ];
+    pub const ALL: [Self; 7] =
+        [Self::IngestItem, Self::IngestRun, Self::Matter, Self::MatterItem, Self::Plan, Self::Retrieval, Self::Export];
 
     /// The name it is stored under.
     #[must_use]

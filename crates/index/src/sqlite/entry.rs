@@ -108,8 +108,7 @@ impl Entry {
         rest = tail;
         let count = u32::from_le_bytes(count.try_into().ok()?) as usize;
         let (ends, bytes) = rest.split_at_checked(count.checked_mul(4)?)?;
-        let ends: Vec<u32> =
-            ends.chunks_exact(4).filter_map(|b| b.try_into().ok()).map(u32::from_le_bytes).collect();
+        let ends: Vec<u32> = ends.chunks_exact(4).filter_map(|b| b.try_into().ok()).map(u32::from_le_bytes).collect();
         let mut before = 0;
         for end in &ends {
             let term = bytes.get(before..*end as usize)?;

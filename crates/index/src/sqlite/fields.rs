@@ -2,7 +2,9 @@
 
 use super::text::{bounded, fold, words};
 use crate::{AvailabilityState, IndexRow};
-use holdfast_model::{ArchiveId, CanonicalRecord, Direction, MatterId, MediaKind, ParticipantRole, StorageTier};
+use holdfast_model::{
+    ArchiveId, CanonicalRecord, Direction, MatterId, MediaKind, ParticipantRole, Sha256Digest, StorageTier,
+};
 use jiff::{Timestamp, tz::TimeZone};
 
 /// A field with values. The numbers stand in the file: never change one, never use one again.
@@ -11,7 +13,7 @@ use jiff::{Timestamp, tz::TimeZone};
 pub(super) enum Field {
     /// A word that can be searched.
     Word = 1,
-    /// The first one, two and three characters of each word; in postings only.
+    /// A beginning that many words share; in postings only, see `seal`.
     Beginning = 2,
     Vendor = 3,
     Organisation = 4,
@@ -41,6 +43,8 @@ pub(super) enum Field {
     Codec = 26,
     Year = 27,
     Attribute = 28,
+    /// The first 16 digits of the original's SHA-256, which tell 2^32 recordings apart.
+    Fixity = 29,
 }
 
 /// The fields that facets count, in the order of [`crate::Facets`]. None of them ever changes in a row, which lets readers
@@ -245,6 +249,7 @@ impl Terms {
 
     fn storage(&mut self, row: &IndexRow) {
         self.facet(Field::Tier, tier_name(row.tier));
+        self.values.push(fixity(&row.fixity.digest));
         self.values.push((Field::Availability, AvailabilityState::from(&row.availability).as_str().to_owned()));
         self.values.extend(row.holds.iter().map(hold));
         self.loose(Field::RetentionClass, &row.retention.class);
@@ -281,6 +286,10 @@ impl Terms {
 
 pub(super) fn hold(matter: &MatterId) -> (Field, String) {
     (Field::Hold, exact(matter.as_str()))
+}
+
+pub(super) fn fixity(digest: &Sha256Digest) -> (Field, String) {
+    (Field::Fixity, digest.to_hex()[..16].to_owned())
 }
 
 fn year(t: Timestamp) -> String {

@@ -64,6 +64,12 @@ impl SqliteIndex {
         Ok(Self(Arc::new(Inner { db, cache: Mutex::new(Cache::new(CACHE_BYTES)) })))
     }
 
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.db.path()
+    }
+
     /// This index behind its trait.
     #[must_use]
     pub fn index(&self) -> Arc<dyn RecordingIndex> {

@@ -8,6 +8,7 @@ mod index;
 mod plan;
 mod read;
 mod rebuild;
+mod seal;
 mod text;
 mod work;
 mod write;

@@ -2,15 +2,12 @@
 
 use super::{
     entry::{Entry, key},
-    fields::{Field, Number, direction_name, exact, hold, loose, media_name, tier_name},
+    fields::{Field, Number, direction_name, exact, fixity, hold, loose, media_name, tier_name},
     text::{bounded, fold, words},
 };
 use crate::{Cursor, IndexError, Query, Sort};
 use holdfast_model::Sha256Digest;
 use jiff::Timestamp;
-
-/// Beginnings of words up to this many characters are in postings; longer ones are found among the words.
-pub(super) const BEGINNING_CHARS: usize = 3;
 
 /// What must hold of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +55,11 @@ impl Node {
                 return Err(IndexError::Invalid("duration_min_ms is greater than duration_max_ms".into()));
             }
             let bound = |ms: u64| i64::try_from(ms).unwrap_or(i64::MAX);
-            all.push(Self::Within(Number::Duration, bound(least), most.map_or(i64::MAX, |m| bound(m).saturating_add(1))));
+            all.push(Self::Within(
+                Number::Duration,
+                bound(least),
+                most.map_or(i64::MAX, |m| bound(m).saturating_add(1)),
+            ));
         }
         if let Some(text) = &q.text {
             of_text(text, &mut all);
@@ -120,6 +121,10 @@ fn values(q: &Query, all: &mut Vec<Node>) -> Result<(), IndexError> {
         q.availability.map(|a| (Field::Availability, a.as_str())),
     ];
     all.extend(named.into_iter().flatten().map(|(field, name)| Node::Has(field, name.to_owned())));
+    if let Some(digest) = &q.sha256 {
+        let (field, value) = fixity(digest);
+        all.push(Node::Has(field, value));
+    }
     if let Some(matter) = &q.hold {
         let (field, value) = hold(matter);
         all.push(Node::Has(field, value));

@@ -5,8 +5,9 @@ use super::{
     db::{Failure, lock},
     entry::Entry,
     fields::{FACETS, Field, Number},
-    plan::{BEGINNING_CHARS, Node, Place, read_cursor, write_cursor},
-    write::{CHUNK, Generation, find, from_blob, from_json, generations, get_posting, posting_sql},
+    plan::{Node, Place, read_cursor, write_cursor},
+    seal::{CHUNK, beginning_params, beginning_sql, from_blob, get_sql, union},
+    write::{Generation, find, from_json, generations},
 };
 use crate::{Facets, IndexRow, MAX_LIMIT, Page, Query, Sort};
 use roaring::RoaringBitmap;
@@ -190,8 +191,7 @@ impl<'a> Snapshot<'a> {
         documents: u32,
     ) -> Result<RoaringBitmap, Failure> {
         let mut left = within;
-        let (ranges, sets): (Vec<&Node>, Vec<&Node>) =
-            nodes.iter().partition(|n| matches!(n, Node::Within(..)));
+        let (ranges, sets): (Vec<&Node>, Vec<&Node>) = nodes.iter().partition(|n| matches!(n, Node::Within(..)));
         for node in sets {
             left = Some(match (node, left) {
                 (Node::Every(inner), left) => self.every(inner, left, chunk, documents)?,
@@ -210,10 +210,14 @@ impl<'a> Snapshot<'a> {
     fn set(&self, node: &Node, chunk: u32, documents: u32) -> Result<RoaringBitmap, Failure> {
         match node {
             Node::Has(field, value) => self.posting(chunk, *field, value),
-            Node::Begins(beginning) if beginning.chars().count() <= BEGINNING_CHARS => {
-                self.posting(chunk, Field::Beginning, beginning)
+            Node::Begins(beginning) => {
+                let shared = self.posting(chunk, Field::Beginning, beginning)?;
+                if !shared.is_empty() {
+                    return Ok(shared);
+                }
+                let mut words = self.conn.prepare_cached(&beginning_sql(self.g.number))?;
+                union(&mut words, beginning_params(chunk, beginning))
             }
-            Node::Begins(beginning) => self.beginning(chunk, beginning),
             Node::Any(nodes) => {
                 let mut any = RoaringBitmap::new();
                 for node in nodes {
@@ -226,23 +230,8 @@ impl<'a> Snapshot<'a> {
     }
 
     fn posting(&self, chunk: u32, field: Field, value: &str) -> Result<RoaringBitmap, Failure> {
-        let mut q = self.conn.prepare_cached(&posting_sql(self.g.number))?;
-        get_posting(&mut q, params![chunk, field as u8, value])
-    }
-
-    fn beginning(&self, chunk: u32, beginning: &str) -> Result<RoaringBitmap, Failure> {
-        let mut q = self.conn.prepare_cached(&format!(
-            "SELECT docs FROM posting_{} WHERE chunk = ?1 AND field = ?2 AND value >= ?3 AND value < ?4",
-            self.g.number
-        ))?;
-        // No value has a character above U+10FFFF after the beginning.
-        let end = format!("{beginning}\u{10ffff}");
-        let mut rows = q.query(params![chunk, Field::Word as u8, beginning, end])?;
-        let mut docs = RoaringBitmap::new();
-        while let Some(row) = rows.next()? {
-            docs |= from_blob(row.get_ref(0)?)?;
-        }
-        Ok(docs)
+        let mut q = self.conn.prepare_cached(&get_sql(self.g.number))?;
+        union(&mut q, params![chunk, field as u8, value])
     }
 
     fn within(

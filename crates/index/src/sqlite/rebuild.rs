@@ -3,7 +3,8 @@
 use super::{
     db::{Failure, blocking},
     index::Inner,
-    write::{CHUNK, Prepared, create_generation, generations, insert},
+    seal::CHUNK,
+    write::{Prepared, create_generation, generations, insert},
 };
 use crate::{IndexError, IndexRow, RebuildSink};
 use async_trait::async_trait;

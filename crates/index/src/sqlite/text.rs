@@ -64,9 +64,10 @@ mod tests {
 
     #[test]
     fn words_are_without_case_and_diacritics() {
-        assert_eq!(cut("Müller, JOSÉ-María ﬁled STRASSE/Straße"), [
-            "muller", "jose", "maria", "filed", "strasse", "strasse"
-        ]);
+        assert_eq!(
+            cut("Müller, JOSÉ-María ﬁled STRASSE/Straße"),
+            ["muller", "jose", "maria", "filed", "strasse", "strasse"]
+        );
         assert_eq!(cut("ΟΔΟΣ οδος"), ["οδοσ", "οδοσ"]);
         assert_eq!(cut("東京 call"), ["東", "京", "call"]);
         assert_eq!(cut(" --\"'*() "), Vec::<String>::new());

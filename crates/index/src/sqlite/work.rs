@@ -174,9 +174,8 @@ impl WorkStore for SqliteWork {
         sql.text.push_str(" GROUP BY state");
         self.read(move |c| {
             let mut q = c.prepare_cached(&sql.text)?;
-            let rows = q.query_map(params_from_iter(&sql.values), |r| {
-                Ok((r.get(0)?, r.get::<_, i64>(1)?.cast_unsigned()))
-            })?;
+            let rows =
+                q.query_map(params_from_iter(&sql.values), |r| Ok((r.get(0)?, r.get::<_, i64>(1)?.cast_unsigned())))?;
             Ok(rows.collect::<rusqlite::Result<_>>()?)
         })
         .await

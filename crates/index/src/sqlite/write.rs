@@ -1,19 +1,16 @@
-//! Inserts, and the sealing of the tail into postings.
+//! Inserts, and changes of what follows the storage or the matters.
 
 use super::{
     db::Failure,
     entry::Entry,
-    fields::{Field, NUMBERS, Terms, hold},
-    plan::BEGINNING_CHARS,
+    fields::{Field, Terms, hold},
+    seal::{CHUNK, change_posting, seal},
 };
 use crate::{AvailabilityState, IndexError, IndexRow, InsertOutcome};
 use holdfast_model::{ArchiveId, Availability, MatterId};
-use roaring::RoaringBitmap;
 use rusqlite::{Connection, OptionalExtension as _, params};
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
-/// Documents in a chunk: as many as one roaring container takes.
-pub(super) const CHUNK: u32 = 1 << 16;
 /// The tail is sealed when it reaches this length. Reading goes through the tail document by document, so it must stay short;
 /// sealing rewrites the bitmaps of the newest chunk, so it must not be too short either.
 pub(super) const TAIL: u32 = 4096;
@@ -59,11 +56,8 @@ pub(super) struct Generation {
 
 impl Generation {
     pub(super) fn read(c: &Connection, number: i64) -> Result<Self, Failure> {
-        let mut q =
-            c.prepare_cached("SELECT docs, sealed, tail_changes FROM generation WHERE generation = ?1")?;
-        Ok(q.query_row([number], |r| {
-            Ok(Self { number, docs: r.get(0)?, sealed: r.get(1)?, tail_changes: r.get(2)? })
-        })?)
+        let mut q = c.prepare_cached("SELECT docs, sealed, tail_changes FROM generation WHERE generation = ?1")?;
+        Ok(q.query_row([number], |r| Ok(Self { number, docs: r.get(0)?, sealed: r.get(1)?, tail_changes: r.get(2)? }))?)
     }
 
     fn save(self, c: &Connection) -> Result<(), Failure> {
@@ -102,7 +96,7 @@ pub(super) fn insert(
 ) -> Result<Vec<InsertOutcome>, Failure> {
     let mut g = Generation::read(c, generation)?;
     let mut outcomes = Vec::with_capacity(rows.len());
-    let mut fresh: Vec<(u32, std::borrow::Cow<'_, Entry>)> = Vec::new();
+    let mut fresh: Vec<(u32, Cow<'_, Entry>)> = Vec::new();
     let mut labels: HashMap<(u8, &str), &str> = HashMap::new();
     let mut insert = c.prepare_cached(&format!("INSERT INTO doc_{generation} VALUES (?1, ?2, ?3)"))?;
     for p in rows {
@@ -118,18 +112,15 @@ pub(super) fn insert(
         match told {
             Some((json, entry)) => {
                 insert.execute(params![g.docs, p.row.archive_id.as_str(), json])?;
-                fresh.push((g.docs, std::borrow::Cow::Owned(entry)));
+                fresh.push((g.docs, Cow::Owned(entry)));
             }
             None => {
                 insert.execute(params![g.docs, p.row.archive_id.as_str(), p.json])?;
-                fresh.push((g.docs, std::borrow::Cow::Borrowed(&p.entry)));
+                fresh.push((g.docs, Cow::Borrowed(&p.entry)));
             }
         }
         for (field, value, label) in &p.labels {
-            labels
-                .entry((*field as u8, value))
-                .and_modify(|l| *l = (*l).min(label.as_str()))
-                .or_insert(label.as_str());
+            labels.entry((*field as u8, value)).and_modify(|l| *l = (*l).min(label.as_str())).or_insert(label.as_str());
         }
         g.docs = g.docs.checked_add(1).ok_or_else(|| IndexError::Internal("more documents than 2^32".into()))?;
         outcomes.push(InsertOutcome::Inserted);
@@ -152,11 +143,7 @@ fn save_labels(c: &Connection, generation: i64, labels: HashMap<(u8, &str), &str
 }
 
 /// Puts new documents into the tail, or seals them together with it where it would grow too long.
-fn append(
-    c: &Connection,
-    g: &mut Generation,
-    fresh: Vec<(u32, std::borrow::Cow<'_, Entry>)>,
-) -> Result<(), Failure> {
+fn append(c: &Connection, g: &mut Generation, fresh: Vec<(u32, Cow<'_, Entry>)>) -> Result<(), Failure> {
     if g.docs - g.sealed < TAIL {
         let mut q = c.prepare_cached(&format!("INSERT INTO tail_{} VALUES (?1, ?2)", g.number))?;
         for (doc, entry) in &fresh {
@@ -168,7 +155,7 @@ fn append(
     let mut q = c.prepare_cached(&format!("SELECT doc, entry FROM tail_{} ORDER BY doc", g.number))?;
     let mut rows = q.query([])?;
     while let Some(row) = rows.next()? {
-        all.push((row.get(0)?, std::borrow::Cow::Owned(Entry::decode(row.get_ref(1)?.as_blob().unwrap_or_default())?)));
+        all.push((row.get(0)?, Cow::Owned(Entry::decode(row.get_ref(1)?.as_blob().unwrap_or_default())?)));
     }
     all.extend(fresh);
     let sealed = all.len();
@@ -186,109 +173,6 @@ fn append(
     c.execute(&format!("DELETE FROM tail_{}", g.number), [])?;
     g.sealed = g.docs;
     tracing::debug!(documents = sealed, "sealed the tail of the index");
-    Ok(())
-}
-
-/// Adds documents that follow the chunk's sealed ones to its postings and numbers.
-fn seal(
-    c: &Connection,
-    generation: i64,
-    chunk: u32,
-    entries: &[(u32, std::borrow::Cow<'_, Entry>)],
-) -> Result<(), Failure> {
-    let Some(before) = entries.first().map(|(doc, _)| doc % CHUNK) else { return Ok(()) };
-    let mut postings: HashMap<(u8, &str), Vec<u32>> = HashMap::new();
-    for (doc, entry) in entries {
-        let low = doc % CHUNK;
-        let mut note = |field: u8, value| {
-            let docs: &mut Vec<u32> = postings.entry((field, value)).or_default();
-            if docs.last() != Some(&low) {
-                docs.push(low);
-            }
-        };
-        for (field, value) in entry.terms() {
-            note(field, value);
-            if field == Field::Word as u8 {
-                beginnings(value).for_each(|b| note(Field::Beginning as u8, b));
-            }
-        }
-    }
-    // In the order of the table, so that pages are written once and in sequence.
-    let mut sorted: Vec<_> = postings.into_iter().collect();
-    sorted.sort_unstable_by_key(|(key, _)| *key);
-    let mut get = c.prepare_cached(&posting_sql(generation))?;
-    let mut put = c.prepare_cached(&format!("INSERT OR REPLACE INTO posting_{generation} VALUES (?1, ?2, ?3, ?4)"))?;
-    for ((field, value), docs) in sorted {
-        let key = params![chunk, field, value];
-        let mut set = if before == 0 { RoaringBitmap::new() } else { get_posting(&mut get, key)? };
-        set.extend(docs);
-        put.execute(params![chunk, field, value, to_blob(&set)?])?;
-    }
-    for number in NUMBERS {
-        let values: Vec<i64> = entries.iter().map(|(_, e)| e.number(number)).collect();
-        append_numbers(c, generation, (chunk, number as u8), before, &values)?;
-    }
-    Ok(())
-}
-
-/// The first one, two and three characters of a word, where it is longer.
-fn beginnings(word: &str) -> impl Iterator<Item = &str> {
-    let ends = word.char_indices().map(|(at, c)| at + c.len_utf8());
-    ends.take(BEGINNING_CHARS).map(move |end| &word[..end])
-}
-
-pub(super) fn posting_sql(generation: i64) -> String {
-    format!("SELECT docs FROM posting_{generation} WHERE chunk = ?1 AND field = ?2 AND value = ?3")
-}
-
-/// The documents of a posting; empty where there is none.
-pub(super) fn get_posting(
-    q: &mut rusqlite::CachedStatement<'_>,
-    key: impl rusqlite::Params,
-) -> Result<RoaringBitmap, Failure> {
-    let mut rows = q.query(key)?;
-    match rows.next()? {
-        Some(row) => from_blob(row.get_ref(0)?),
-        None => Ok(RoaringBitmap::new()),
-    }
-}
-
-pub(super) fn from_blob(value: rusqlite::types::ValueRef<'_>) -> Result<RoaringBitmap, Failure> {
-    let damaged = |detail: String| Failure::Damaged(format!("a posting cannot be read: {detail}"));
-    let blob = value.as_blob().map_err(|e| damaged(e.to_string()))?;
-    RoaringBitmap::deserialize_from(blob).map_err(|e| damaged(e.to_string()))
-}
-
-fn to_blob(set: &RoaringBitmap) -> Result<Vec<u8>, IndexError> {
-    let mut out = Vec::with_capacity(set.serialized_size());
-    set.serialize_into(&mut out).map_err(|e| IndexError::Internal(e.to_string()))?;
-    Ok(out)
-}
-
-fn append_numbers(
-    c: &Connection,
-    generation: i64,
-    key: (u32, u8),
-    before: u32,
-    values: &[i64],
-) -> Result<(), Failure> {
-    let mut blob: Vec<u8> = c
-        .prepare_cached(&format!("SELECT vals FROM number_{generation} WHERE chunk = ?1 AND number = ?2"))?
-        .query_row(key, |r| r.get(0))
-        .optional()?
-        .unwrap_or_default();
-    if blob.len() != before as usize * 8 {
-        return Err(Failure::Damaged("the numbers of a chunk do not have its length".into()));
-    }
-    values.iter().for_each(|v| blob.extend_from_slice(&v.to_le_bytes()));
-    let least = values.iter().min().copied().unwrap_or(i64::MAX);
-    let greatest = values.iter().max().copied().unwrap_or(i64::MIN);
-    c.prepare_cached(&format!(
-        "INSERT INTO number_{generation} VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-         ON CONFLICT DO UPDATE SET documents = excluded.documents, least = min(least, excluded.least),
-         greatest = max(greatest, excluded.greatest), vals = excluded.vals"
-    ))?
-    .execute(params![key.0, key.1, i64::try_from(blob.len() / 8).unwrap_or(i64::MAX), least, greatest, blob])?;
     Ok(())
 }
 
@@ -350,7 +234,7 @@ pub(super) fn tell(c: &Connection, generation: i64, id: &ArchiveId, told: Told) 
         let gone = before.iter().filter(|v| !after.contains(v)).map(|v| (v, false));
         let come = after.iter().filter(|v| !before.contains(v)).map(|v| (v, true));
         for (value, present) in gone.chain(come) {
-            set_bit(c, generation, doc, (field, value), present)?;
+            change_posting(c, generation, doc, (field, value), present)?;
         }
     } else {
         let blob: Vec<u8> = c
@@ -363,30 +247,6 @@ pub(super) fn tell(c: &Connection, generation: i64, id: &ArchiveId, told: Told) 
         g.save(c)?;
     }
     Ok(true)
-}
-
-fn set_bit(
-    c: &Connection,
-    generation: i64,
-    doc: u32,
-    (field, value): (Field, &str),
-    present: bool,
-) -> Result<(), Failure> {
-    let key = params![doc / CHUNK, field as u8, value];
-    let mut set = get_posting(&mut c.prepare_cached(&posting_sql(generation))?, key)?;
-    if present {
-        set.insert(doc % CHUNK);
-    } else {
-        set.remove(doc % CHUNK);
-    }
-    if set.is_empty() {
-        c.prepare_cached(&format!("DELETE FROM posting_{generation} WHERE chunk = ?1 AND field = ?2 AND value = ?3"))?
-            .execute(key)?;
-    } else {
-        c.prepare_cached(&format!("INSERT OR REPLACE INTO posting_{generation} VALUES (?1, ?2, ?3, ?4)"))?
-            .execute(params![doc / CHUNK, field as u8, value, to_blob(&set)?])?;
-    }
-    Ok(())
 }
 
 /// Keeps a state for a row that the rebuild has not reached yet.
@@ -407,16 +267,14 @@ pub(super) fn remember(c: &Connection, generation: i64, id: &ArchiveId, told: &T
 /// The row with the states that were told before it came, as JSON and entry; none where nothing was told.
 fn take_pending(c: &Connection, generation: i64, p: &Prepared) -> Result<Option<(Vec<u8>, Entry)>, Failure> {
     let told: Option<(Option<String>, Option<String>)> = c
-        .prepare_cached(
-            "DELETE FROM pending WHERE generation = ?1 AND archive_id = ?2 RETURNING availability, holds",
-        )?
+        .prepare_cached("DELETE FROM pending WHERE generation = ?1 AND archive_id = ?2 RETURNING availability, holds")?
         .query_row(params![generation, p.row.archive_id.as_str()], |r| Ok((r.get(0)?, r.get(1)?)))
         .optional()?;
     let Some((availability, holds)) = told else { return Ok(None) };
     let damaged = |e: serde_json::Error| Failure::Damaged(format!("a pending state cannot be read: {e}"));
     let (mut row, mut entry) = (p.row.clone(), p.entry.clone());
-    let availability = availability.map(|a| serde_json::from_str(&a)).transpose().map_err(damaged)?;
-    let holds = holds.map(|h| serde_json::from_str(&h)).transpose().map_err(damaged)?;
+    let availability = availability.map(|a| serde_json::from_str::<Availability>(&a)).transpose().map_err(damaged)?;
+    let holds = holds.map(|h| serde_json::from_str::<Vec<MatterId>>(&h)).transpose().map_err(damaged)?;
     for told in availability.map(Told::Availability).into_iter().chain(holds.map(Told::Holds)) {
         let field = told.field();
         told.apply(&mut row);
