@@ -93,9 +93,13 @@ impl Disk {
         self.make_folder_of(&bytes).map_err(fault)?;
         match fs::hard_link(draft, &bytes) {
             Ok(()) => {}
-            // The writer finished in the meantime, or someone else did.
+            // The writer finished in the meantime, or someone else did; the draft may go at any moment.
             Err(e) if matches!(e.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {
-                if !bytes.is_file() || (draft.exists() && !same_file(draft, &bytes).map_err(fault)?) {
+                let there = match same_file(draft, &bytes) {
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => bytes.is_file(),
+                    other => other.map_err(fault)?,
+                };
+                if !there {
                     return Err(StoreError::Damaged {
                         what: bytes.display().to_string(),
                         detail: "something that is not the archived file lies there".to_owned(),
