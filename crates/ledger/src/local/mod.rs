@@ -1,6 +1,7 @@
 //! The log: where its head and its tiles are kept, how it is appended to and how it is verified.
 
 mod append;
+pub mod conformance;
 mod error;
 mod evidence;
 mod folder;

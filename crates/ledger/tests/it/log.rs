@@ -2,8 +2,8 @@
 
 use crate::support::{TestClock, agent, assert_intact, draft, filled, matter, open, parts, recording, verify};
 use holdfast_ledger::{
-    Action, EventDraft, EventError, EventOutcome, Ledger, LedgerError, LedgerFault, LocalSigner, Phase, SqliteHead,
-    Witness,
+    Action, EventDraft, EventError, EventOutcome, Ledger, LedgerError, LedgerFault, LedgerParts, LocalSigner, Phase,
+    SqliteHead, Witness,
 };
 use holdfast_model::{Cancel, Fault, FaultKind, NoProgress};
 use std::{
@@ -347,4 +347,18 @@ async fn a_witness_remembers() {
     assert!(report.is_intact());
     assert_eq!(report.roots_compared, 5); // the published one, of the ledger's creation, and four
     assert!(verify(&ledger).await.is_intact());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_head_and_the_store_do_what_every_one_must() {
+    use holdfast_ledger::conformance::{ledger, ledger_head, tile_store};
+    for case in ["head", "store", "ledger"] {
+        let dir = tempfile::tempdir().unwrap();
+        let LedgerParts { head, tiles, .. } = parts(dir.path(), Arc::new(TestClock::default())).unwrap();
+        match case {
+            "head" => ledger_head(head).await.unwrap(),
+            "store" => tile_store(tiles).await.unwrap(),
+            _ => ledger(head, tiles).await.unwrap(),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! The ledger's tests, in one binary.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod crash;
 mod log;
