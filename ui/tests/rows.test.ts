@@ -90,3 +90,24 @@ describe('rows', () => {
     expect(a.asked()).toBeLessThan(20);
   });
 });
+
+describe('rows with counts by year', () => {
+  it('begins its guesses from them, and does without where they are not complete', async () => {
+    const spread = (i: number): number => END - 1 - i * 600_000;
+    for (const complete of [true, false]) {
+      const a = archive(300_000, spread);
+      const counts = new Map<string, number>();
+      for (let i = 0; i < 300_000; i += 1) {
+        const year = String(new Date(spread(i)).getUTCFullYear());
+        counts.set(year, (counts.get(year) ?? 0) + 1);
+      }
+      if (!complete) counts.delete('2022');
+      const year = [...counts].map(([value, count]) => ({ value, count }));
+      const first = { ...(await a.search({ ...base, limit: PAGE })), facets: { year } as never };
+      const rows = new Rows(base, first, a.search);
+      await rows.load(200_000, 200_010);
+      expect(rows.get(200_005)?.archive_id).toBe('200005');
+      expect(a.asked()).toBeLessThan(complete ? 8 : 16);
+    }
+  });
+});

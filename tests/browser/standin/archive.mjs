@@ -95,6 +95,16 @@ export class Archive {
       add('direction', row.direction);
       add('year', row.start.slice(0, 4));
     }
+    if (matches.every) {
+      // Years are counted exactly: jumping in the list rests on them.
+      counts.year = {};
+      const newest = new Date(NEWEST).getUTCFullYear();
+      const before = (year) => Math.min(this.rows, Math.max(0, Math.floor((NEWEST - Date.UTC(year, 0, 1)) / SPACING_MS) + 1));
+      for (let year = newest, seen = 0; seen < this.rows; year -= 1) {
+        counts.year[year] = before(year) - seen;
+        seen = before(year);
+      }
+    }
     return Object.fromEntries(Object.entries(counts).map(([k, v]) => [k, Object.entries(v).map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count)]));
   }
 

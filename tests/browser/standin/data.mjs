@@ -7,7 +7,7 @@ const MEDIA = ['voice', 'voice', 'voice', 'screen', 'voice', 'chat', 'voice', 'e
 const TAGS = ['pci', 'finra', 'complaint', 'callback', 'escalated'];
 const VENDORS = ['genesys-cloud', 'nice-cxone', 'avaya'];
 export const NEWEST = Date.UTC(2026, 9, 30, 16, 40, 0);
-export const SPACING_MS = 40 * 60_000;
+export const SPACING_MS = 4 * 60_000;
 
 const pick = (list, n) => list[n % list.length];
 const hex = (n, length) => Array.from({ length }, (_, i) => ((n * 2654435761 + i * 40503) >>> (i % 24)).toString(16).slice(-1)).join('');

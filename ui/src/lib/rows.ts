@@ -156,21 +156,21 @@ export class Rows {
   }
 }
 
-/** Positions of the turns of the years, from the facet counts; the newest and the oldest end always stand. */
+/**
+ * Positions of the turns of the years, from the facet counts; and for both ends bounds that nothing lies beyond. Counts that do
+ * not add up to the total (more years than facets are given) say nothing certain and are left out.
+ */
 function years(counts: FacetCounts['year'], total: number): Mark[] {
-  const byYear = counts.map((c) => ({ year: Number(c.value), count: c.count })).filter((c) => Number.isInteger(c.year));
-  byYear.sort((a, b) => b.year - a.year);
-  const sum = byYear.reduce((n, c) => n + c.count, 0);
-  const newest = byYear[0]?.year ?? 2100;
-  const oldest = byYear.at(-1)?.year ?? 1970;
-  const marks: Mark[] = [{ index: 0, at: Date.UTC(newest + 1, 0, 1) }];
-  if (sum === total) {
-    let index = 0;
-    for (const { year, count } of byYear) {
-      index += count;
-      if (index < total) marks.push({ index, at: Date.UTC(year, 0, 1) });
-    }
+  const byYear = counts.map((c) => ({ year: Number(c.value), count: c.count })).sort((a, b) => b.year - a.year);
+  const complete = byYear.reduce((n, c) => n + c.count, 0) === total && byYear.every((c) => Number.isInteger(c.year));
+  const newest = complete ? byYear[0]?.year : undefined;
+  const oldest = complete ? byYear.at(-1)?.year : undefined;
+  const marks: Mark[] = [{ index: 0, at: Date.UTC((newest ?? 2200) + 1, 0, 1) }];
+  let index = 0;
+  for (const { year, count } of complete ? byYear.slice(0, -1) : []) {
+    index += count;
+    marks.push({ index, at: Date.UTC(year, 0, 1) });
   }
-  marks.push({ index: total, at: Date.UTC(oldest, 0, 1) });
+  marks.push({ index: total, at: Date.UTC(oldest ?? 1900, 0, 1) });
   return marks;
 }

@@ -1,0 +1,72 @@
+// Every screen and dialog, light and dark: nothing that axe objects to, nothing refused by the policy, no exception.
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { launch, page, violations } from './browser.mjs';
+import { idOf } from './standin/data.mjs';
+import { standIn } from './standin/server.mjs';
+
+let server;
+let browser;
+before(async () => {
+  server = await standIn(600);
+  browser = await launch();
+});
+after(async () => {
+  await browser.close();
+  await server.close();
+});
+
+const button = (name) => async (p) => p.getByRole('button', { name }).first().click();
+const key = (k) => async (p) => p.keyboard.press(k);
+const SCREENS = [
+  ['search', '#/search', 'grid'],
+  ['search, narrowed', '#/search?text=ada&queue=Billing', 'grid'],
+  ['search, nothing found', '#/search?text=nothingofthekind&media=chat', 'Nothing matches'],
+  ['search, filters', '#/search', 'grid', button('Filters')],
+  ['recording', `#/recording/${idOf(9)}`, 'Chain of custody'],
+  ['recording away', `#/recording/${idOf(1)}`, 'Cannot be played now'],
+  ['recording, failed verification', `#/recording/${idOf(2)}`, 'Chain of custody', async (p) => { await p.keyboard.press('v'); await p.getByText('failed verification').first().waitFor(); }],
+  ['recording, asked for a reason', `#/recording/${idOf(0)}`, 'Chain of custody', async (p) => { await p.keyboard.press('k'); await p.getByRole('dialog').waitFor(); }],
+  ['transcript', `#/recording/${idOf(13 * 8 - 3)}`, 'Show the transcript'],
+  ['add to matter', `#/recording/${idOf(3)}`, 'Chain of custody', async (p) => { await p.keyboard.press('a'); await p.getByRole('radio').first().waitFor(); }],
+  ['matters', '#/matters', 'Doe v. Acme'],
+  ['new matter', '#/matters', 'Doe v. Acme', key('n')],
+  ['matter with its plan', '#/matters/M-1?plan=1', 'Approve and bring back', async (p) => p.getByText('Every recording, every option').click()],
+  ['hold', '#/matters/M-1', 'Under legal hold', async (p) => { await p.keyboard.press('h'); await p.getByRole('dialog').waitFor(); }],
+  ['empty matter', '#/matters/M-2', 'No recordings yet'],
+  ['unknown matter', '#/matters/M-99', 'There is no such matter'],
+  ['jobs', '#/jobs', 'Nothing is on its way'],
+  ['archiver', '#/archiver', 'Quarantine'],
+  ['quarantine', '#/archiver', 'Truncation detected', button(/^Decide…/)],
+  ['custody', '#/custody', 'Signed checkpoint', async (p) => { await p.getByRole('button', { name: 'Check the whole ledger' }).click(); await p.getByText('This ledger is verified').waitFor(); }],
+  ['settings', '#/settings', 'Settings in force'],
+  ['help', '#/search', 'grid', key('?')],
+];
+
+for (const colorScheme of ['light', 'dark']) {
+  for (const [name, hash, wait, act] of SCREENS) {
+    test(`${name}, ${colorScheme}`, async () => {
+      const p = await page(browser, { colorScheme });
+      await p.goto(server.address + hash);
+      await (wait === 'grid' ? p.locator('#row-0').or(p.getByText('Row 1…')) : p.getByText(wait).first()).first().waitFor();
+      if (act) await act(p);
+      assert.deepEqual(await violations(p), []);
+      assert.deepEqual(p.complaints, []);
+      await p.context().close();
+    });
+  }
+}
+
+test('a narrow window keeps every screen usable without scrolling sideways', async () => {
+  const p = await page(browser, { viewport: { width: 720, height: 800 } });
+  for (const hash of ['#/search', `#/recording/${idOf(9)}`, '#/matters', '#/matters/M-1', '#/archiver', '#/custody', '#/settings']) {
+    await p.goto(server.address + hash);
+    await p.locator('main h1').first().waitFor({ state: 'attached' });
+    const overflow = await p.evaluate(() => {
+      const main = document.querySelector('main');
+      return main.scrollWidth - main.clientWidth;
+    });
+    assert.ok(overflow <= 0, `${hash}: ${overflow}px`);
+  }
+  await p.context().close();
+});
