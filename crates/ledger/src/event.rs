@@ -150,7 +150,7 @@ pub struct EventDraft {
     pub intent: Option<u64>,
     /// A token that makes appending safe to repeat: a draft whose token stands in the log already is not appended again,
     /// the entry that stands is returned instead. E.g. `accession:<archive id>:<run>`. An outcome that names its intent gets
-    /// `outcome:<intent>` by itself, so that an intent has one outcome.
+    /// `outcome:<intent>` by itself, so that an intent has one outcome unless its author says otherwise.
     pub idempotency: Option<String>,
     /// What else a reader needs: at most 64 pairs, keys of `a-z 0-9 _ . -`. Never a customer's identifier.
     pub details: BTreeMap<String, String>,
@@ -251,17 +251,12 @@ impl EventDraft {
             },
         );
         worst.check()?;
-        if let (Phase::Outcome, Some(intent), Some(token)) = (self.phase, self.intent, &self.idempotency)
-            && *token != outcome_token(intent)
-        {
-            return Err(EventError::Field { field: "idempotency", problem: "of an outcome must be outcome:<intent>" });
-        }
         let size_bytes = worst.canonical().len();
         if size_bytes > EVENT_MAX_BYTES { Err(EventError::TooLarge { size_bytes }) } else { Ok(()) }
     }
 }
 
-/// The token of the one outcome that an intent may have.
+/// The token of an intent's outcome, of which there is one unless its author says otherwise.
 pub(crate) fn outcome_token(intent: u64) -> String {
     format!("outcome:{intent}")
 }

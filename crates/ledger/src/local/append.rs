@@ -108,7 +108,7 @@ impl Ledger {
     ///
     /// # Errors
     /// After [`LedgerError::Event`], [`LedgerError::TokenReused`], [`LedgerError::NotAnIntent`] (an outcome of something that
-    /// is no open intent) and [`LedgerError::Contended`] nothing was appended. After others the entry may stand: append
+    /// is no intent) and [`LedgerError::Contended`] nothing was appended. After others the entry may stand: append
     /// again with the same token.
     pub async fn append(&self, drafts: Vec<EventDraft>) -> Result<Vec<LedgerEntry>, LedgerError> {
         if drafts.is_empty() {
@@ -305,7 +305,14 @@ impl Inner {
             }
         }
         if let Some(intent) = concludes(draft).filter(|intent| !found.is_open && !batch.has_intent(*intent)) {
-            return Err(LedgerError::NotAnIntent { sequence: intent });
+            // Concluded before, or none at all.
+            match self.entry(intent).await {
+                Ok(entry) if entry.event.phase == Phase::Intent => {}
+                Ok(_) | Err(LedgerError::NoSuchEntry { .. }) => {
+                    return Err(LedgerError::NotAnIntent { sequence: intent });
+                }
+                Err(e) => return Err(e),
+            }
         }
         batch.push(draft.clone(), self.mac.as_ref(), self.clock.source())
     }
@@ -472,7 +479,7 @@ impl Batch {
         Ok(entry.as_ref().clone())
     }
 
-    /// Whether an intent is among the new entries. Whether it has an outcome is a matter of that one's token.
+    /// Whether an intent is among the new entries.
     fn has_intent(&self, sequence: u64) -> bool {
         self.entries.iter().any(|(e, _)| e.event.sequence == sequence && e.event.phase == Phase::Intent)
     }

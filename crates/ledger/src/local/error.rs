@@ -100,8 +100,8 @@ pub enum LedgerError {
     /// Another process does the same at this moment.
     #[error("another process is making the ledger's lookup anew")]
     RebuildRunning,
-    /// An intent without an outcome was expected.
-    #[error("entry {sequence} is not an open intent")]
+    /// An intent was expected.
+    #[error("entry {sequence} is not an intent")]
     NotAnIntent {
         /// Which.
         sequence: u64,

@@ -1,11 +1,12 @@
 use super::{
     HeadState, Ledger, LedgerError, LookupKey,
     tiles::{TreeReader, get_bundle, get_hashes},
+    verify::placed,
 };
 use crate::{
     Checkpoint, LedgerEntry,
     merkle::{self, Hash},
-    tile::{self, Tile, WIDTH},
+    tile::{Tile, WIDTH},
 };
 use bytes::Bytes;
 use holdfast_model::{ArchiveId, Sha256Digest};
@@ -46,7 +47,7 @@ impl Ledger {
         self.evidence(wanted.into_iter()).await
     }
 
-    /// Everything about a matter as it lies there, like [`Ledger::evidence_of`].
+    /// The entries with these numbers as they lie there, like [`Ledger::evidence_of`].
     ///
     /// # Errors
     /// As [`Ledger::evidence_of`].
@@ -83,8 +84,8 @@ impl Ledger {
             *held = Some((number, get_bundle(self.inner.tiles.as_ref(), number).await.ok()?));
         }
         let (_, bytes) = held.as_ref()?;
-        let entries = tile::read_bundle(bytes).0;
-        entries.get(usize::try_from(index % WIDTH).ok()?).map(|e| e.to_vec())
+        let place = usize::try_from(index % WIDTH).ok()?;
+        placed(bytes, number * WIDTH).0.swap_remove(place).map(Into::into)
     }
 
     async fn tiled_leaf(&self, index: u64, state: &HeadState) -> Option<Hash> {

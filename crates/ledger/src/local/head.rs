@@ -87,18 +87,11 @@ pub struct LookupDigest {
 }
 
 impl LookupDigest {
-    /// The rows that an event brings, and the one that it takes away.
+    /// The rows that an event brings and that stay: not whether an intent is open.
     pub(super) fn add_event(&mut self, event: &CustodyEvent) {
-        let staged = Staged::of(event, Bytes::new());
-        for (kind, key) in staged.keys.iter().map(LookupKey::parts) {
-            self.add(kind, key, staged.sequence);
-        }
-        if let Some(intent) = staged.concludes {
-            let (kind, key) = LookupKey::OpenIntent.parts();
-            let mut row = Self::default();
-            row.add(kind, key, intent);
-            self.rows = self.rows.wrapping_sub(row.rows);
-            self.sums = std::array::from_fn(|i| self.sums[i].wrapping_sub(row.sums[i]));
+        for key in LookupKey::of(event).iter().filter(|key| **key != LookupKey::OpenIntent) {
+            let (kind, key) = key.parts();
+            self.add(kind, key, event.sequence);
         }
     }
 
@@ -142,8 +135,7 @@ pub trait LedgerHead: Send + Sync {
     /// For each question, the first sequence found under a key after another sequence; all answers of one moment.
     async fn first_of(&self, questions: Vec<(LookupKey, Option<u64>)>) -> Result<Vec<Option<u64>>, LedgerError>;
 
-    /// The digest of all rows that entries before `size` brought, without the intents that entries before `size` concluded.
-    /// None when others have appended since, so that it can't be told any more.
+    /// The digest of all rows but those of open intents. None when the log has not `size` entries.
     async fn lookup_digest(&self, size: u64) -> Result<Option<LookupDigest>, LedgerError>;
 
     /// Adds `entries`, of the log from `from` to `to`, to a new lookup that is being made; `from` 0 begins one. Takes the new

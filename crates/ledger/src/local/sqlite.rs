@@ -216,8 +216,9 @@ fn lookup_digest(db: &mut Connection, size: u64) -> Result<Option<LookupDigest>,
         return Ok(None);
     }
     let mut digest = LookupDigest::default();
-    let mut select = tx.prepare("SELECT kind, key, sequence FROM lookup").map_err(failed("read the lookup"))?;
-    let mut rows = select.query([]).map_err(failed("read the lookup"))?;
+    let mut select =
+        tx.prepare("SELECT kind, key, sequence FROM lookup WHERE kind <> ?1").map_err(failed("read the lookup"))?;
+    let mut rows = select.query([LookupKey::OpenIntent.parts().0]).map_err(failed("read the lookup"))?;
     while let Some(row) = rows.next().map_err(failed("read the lookup"))? {
         let mut add = || {
             digest.add(row.get(0)?, row.get_ref(1)?.as_str()?, row.get::<_, i64>(2)?.max(0) as u64);

@@ -376,3 +376,33 @@ async fn damaged_entries_are_never_made_immutable() {
     assert_eq!(ledger.publish().await.unwrap_err().code(), "ledger.head_damaged");
     assert_eq!(verify(&ledger).await.faults, [F::EntryAltered { sequence: 520 }, F::MacMismatch { sequence: 520 }]);
 }
+
+#[tokio::test]
+async fn evidence_is_handed_out_as_it_lies_there() {
+    let log = Log::new().await;
+    let ledger = open(log.dir.path()).await;
+    let good = ledger.evidence([3, 300, 301, 599].into_iter()).await.unwrap();
+    for stored in &good.1 {
+        let (bytes, leaf) = (stored.bytes.as_ref().unwrap(), stored.leaf.unwrap());
+        assert_eq!(merkle::leaf_hash(bytes), leaf.0);
+        let hashes: Vec<_> = stored.hashes.iter().map(|h| h.0).collect();
+        assert!(merkle::verify_inclusion(stored.index, SIZE, &leaf.0, &hashes, &good.0.root().0));
+    }
+    // One changed, one removed, one of the tail changed: each shows, and the proofs of the others still hold.
+    log.change("tile/entries/001", |bytes| {
+        let mut entries: Vec<Vec<u8>> = tile::read_bundle(bytes).0.iter().map(|e| e.to_vec()).collect();
+        entries.remove(44);
+        *bytes = tile::write_bundle(&entries).unwrap();
+    });
+    log.change_entry(3, |e| flip(e));
+    log.set_tail(599, &forged(&log.tail(599), &[1; 32]));
+    let (_, bad) = ledger.evidence([3, 300, 301, 599].into_iter()).await.unwrap();
+    assert_eq!((bad[1].bytes.clone(), &bad[2]), (None, &good.1[2]));
+    for (at, stored) in bad.iter().enumerate() {
+        assert_eq!((stored.leaf, &stored.hashes), (good.1[at].leaf, &good.1[at].hashes));
+        let same = stored.bytes.as_ref().is_some_and(|b| merkle::leaf_hash(b) == stored.leaf.unwrap().0);
+        assert_eq!(same, at == 2);
+    }
+    let (_, of) = ledger.evidence_of(&crate::support::recording(3), &[0]).await.unwrap();
+    assert_eq!(of.iter().map(|e| e.index).collect::<Vec<_>>()[..3], [0, 3, 53]);
+}

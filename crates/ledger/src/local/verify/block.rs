@@ -154,7 +154,7 @@ fn look(sequence: u64, bytes: &[u8], mac: &dyn Mac) -> Result<Look, LedgerError>
 
 /// Puts a bundle's entries in their places: as they stand, or, when the bundle does not have just as many as it must, by the
 /// number that each claims. Also says whether the bundle was whole.
-fn placed(bundle: &Bytes, first: u64) -> (Vec<Option<Bytes>>, bool) {
+pub(in crate::local) fn placed(bundle: &Bytes, first: u64) -> (Vec<Option<Bytes>>, bool) {
     let (entries, ended) = tile::read_bundle(bundle);
     if entries.len() as u64 == WIDTH {
         return (entries.into_iter().map(|e| Some(bundle.slice_ref(e))).collect(), ended);

@@ -10,6 +10,7 @@ use crate::{
     merkle::{Frontier, Hash},
     tile::{self, Tile, WIDTH},
 };
+pub(super) use block::placed;
 use block::{Block, BlockReport};
 use bytes::Bytes;
 pub use fault::LedgerFault;
