@@ -375,6 +375,12 @@ async fn damaged_entries_are_never_made_immutable() {
     assert!(!log.tile("tile/entries/002").exists());
     assert_eq!(ledger.publish().await.unwrap_err().code(), "ledger.head_damaged");
     assert_eq!(verify(&ledger).await.faults, [F::EntryAltered { sequence: 520 }, F::MacMismatch { sequence: 520 }]);
+    // The last of 256 that the head keeps, before others.
+    let mut entry = log.tail(767);
+    flip(&mut entry);
+    log.set_tail(767, &entry);
+    let faults = verify(&ledger).await.faults;
+    assert_eq!(faults[2..], [F::EntryAltered { sequence: 767 }, F::MacMismatch { sequence: 767 }]);
 }
 
 #[tokio::test]

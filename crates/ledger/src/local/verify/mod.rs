@@ -6,7 +6,7 @@ mod fault;
 
 use super::{HeadState, Ledger, LedgerError, LookupDigest, TileStore, append::Inner};
 use crate::{
-    Checkpoint,
+    Checkpoint, LedgerEntry,
     merkle::{Frontier, Hash},
     tile::{self, Tile, WIDTH},
 };
@@ -211,7 +211,10 @@ impl Walk<'_> {
         let count = WIDTH.min(size - first) as usize;
         let start = (first - self.state.tiled) as usize;
         let entries = (start..start + count).map(|at| tail.get(at).filter(|e| !e.is_empty()).cloned()).collect();
-        let after = (first + count as u64 == size).then_some(self.state.last_leaf.0);
+        let after = match tail.get(start + count) {
+            Some(next) => LedgerEntry::parse(next).ok().map(|e| e.event.previous.0),
+            None => Some(self.state.last_leaf.0),
+        };
         Block { first, entries, stored: None, after, faults: Vec::new() }
     }
 
