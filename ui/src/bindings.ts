@@ -95,7 +95,11 @@ link: string,
 /**
  * Whether it held.
  */
-passed: boolean, };
+passed: boolean, 
+/**
+ * `passed`, `failed`, `not_checked` (nothing is claimed about it).
+ */
+result: string, };
 
 /**
  * The newest signed checkpoint.
@@ -213,6 +217,10 @@ outcome: string,
  * Recordings in it.
  */
 items: number, 
+/**
+ * Recordings of the matter that were left out; the package lists them.
+ */
+left_out: number, 
 /**
  * SHA-256 of its tag manifest, which seals it.
  */
@@ -497,9 +505,13 @@ outcome: string | null,
  */
 findings: Array<FindingView>, 
 /**
- * What went wrong, for people, where something other than verification did.
+ * What stands in the way, for people, where something other than verification does.
  */
-problem: string | null, };
+problem: string | null, 
+/**
+ * What a person should know of how it went.
+ */
+remarks: Array<string>, };
 
 /**
  * Asks for jobs.
@@ -956,7 +968,11 @@ items: Array<PlanItem>,
 /**
  * In sum.
  */
-totals: PlanTotals, };
+totals: PlanTotals, 
+/**
+ * What a person must know before approving.
+ */
+remarks: Array<string>, };
 
 /**
  * Asks to play (or show) a recording: an action on evidence.

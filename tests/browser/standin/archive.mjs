@@ -131,7 +131,7 @@ export class Archive {
     const view = {
       outcome: tampered ? 'failed' : 'verified', at: iso(Date.now()), subject: target,
       findings: tampered ? [finding('bytes.digest_mismatch', 'The bytes are not the ones that were archived.', 'sha256:c0ffee…', 'sha256:0badc0…')] : [],
-      checks: LINKS.map((link) => ({ link, passed: !(tampered && link === 'bytes') })),
+      checks: LINKS.map((link) => ({ link, passed: !(tampered && link === 'bytes'), result: link === 'inclusion' && tampered ? 'not_checked' : tampered && link === 'bytes' ? 'failed' : 'passed' })),
     };
     this.verdicts.set(target, view);
     return view;
@@ -203,7 +203,7 @@ export class Archive {
     const worst = Math.max(0, ...taken.map((o) => o.worst_ms));
     const late = items.filter((i) => i.cannot_meet).length;
     m.plan = {
-      plan_id: `P-${Date.now()}`, matter_id: matter, deadline: m.deadline, made_at: iso(Date.now()), prices_dated: '2026-06-30', state: 'proposed', items,
+      plan_id: `P-${Date.now()}`, matter_id: matter, deadline: m.deadline, made_at: iso(Date.now()), prices_dated: '2026-06-30', state: 'proposed', items, remarks: late ? ['Deep cold storage knows no faster way.'] : [],
       totals: { items: items.length, online: items.length - taken.length, to_rehydrate: taken.length, cannot_meet: late, size_bytes: items.reduce((n, i) => n + i.size_bytes, 0), cost: taken.reduce((n, o) => n + Number(o.cost), 0).toFixed(6), currency: 'USD', expected_at: iso(Date.now() + Math.max(0, ...taken.map((o) => o.expected_ms))), worst_at: iso(Date.now() + worst), meets_deadline: late === 0 && worst <= left },
     };
     return m.plan;
@@ -215,7 +215,7 @@ export class Archive {
     for (const id of m.items) {
       if (m.jobs.get(id)?.state === 'verified') continue;
       const row = this.row(id);
-      m.jobs.set(id, { archive_id: id, matter_id: matter, state: 'approved', expected_at: iso(Date.now() + 1500), worst_at: iso(Date.now() + 3000), available_until: null, done_bytes: 0, size_bytes: row.size_bytes, path: null, sha256: null, outcome: null, findings: [], problem: null });
+      m.jobs.set(id, { archive_id: id, matter_id: matter, state: 'approved', expected_at: iso(Date.now() + 1500), worst_at: iso(Date.now() + 3000), available_until: null, done_bytes: 0, size_bytes: row.size_bytes, path: null, sha256: null, outcome: null, findings: [], problem: null, remarks: [] });
       this.move(m, id, ['rehydrating', 'downloading', 'verifying', 'verified']);
     }
     return { items: [...m.jobs.values()] };
@@ -254,7 +254,7 @@ export class Archive {
     const m = this.need(matter);
     const view = this.view(m);
     if (view.verified < view.items && !partial) throw fail('desk.not_verified', 'Not all recordings are verified.', 'Bring the rest back, or leave them out.');
-    const made = { package: `${to ?? '/home/rosa/holdfast/exports'}/${m.reference}`, outcome: 'verified', items: view.verified, seal: '5ea1'.repeat(16), made_at: iso(Date.now()) };
+    const made = { package: `${to ?? '/home/rosa/holdfast/exports'}/${m.reference}`, outcome: 'verified', items: view.verified, left_out: view.items - view.verified, seal: '5ea1'.repeat(16), made_at: iso(Date.now()) };
     m.exports.unshift(made);
     return made;
   }
