@@ -136,7 +136,12 @@ fn check_entries(evidence: &LedgerEvidence, checkpoint: Option<&Checkpoint>, out
     for e in &evidence.entries {
         let name = entry_name(e.index);
         if e.entry.is_empty() {
-            findings.push(Finding::new(Code::LedgerEntryMissing, name, "an entry at its place in the ledger", "nothing"));
+            findings.push(Finding::new(
+                Code::LedgerEntryMissing,
+                name,
+                "an entry at its place in the ledger",
+                "nothing",
+            ));
             continue;
         }
         let mut proven = false;

@@ -111,7 +111,7 @@ struct AccessionFacts {
 
 pub(crate) fn check_recording(r: &Recording<'_>, entries: &[ReadEntry], out: &mut Collector) {
     let own: Vec<&ReadEntry> = entries.iter().filter(|e| e.entry.event.archive_id() == Some(r.archive_id)).collect();
-    let manifest = r.manifest.map(|bytes| serde_json::from_slice::<Manifest>(bytes));
+    let manifest = r.manifest.map(serde_json::from_slice::<Manifest>);
     let parsed = manifest.as_ref().and_then(|m| m.as_ref().ok());
 
     let accession = check_accession(r, &own, parsed, out);

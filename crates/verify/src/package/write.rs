@@ -6,7 +6,7 @@ use crate::{
     },
 };
 use holdfast_ledger::{Checkpoint, VerifierKey};
-use holdfast_model::{ArchiveId, Cancel, Fixity, HOLDFAST_VERSION, Manifest, Sha256Digest};
+use holdfast_model::{Cancel, Fixity, HOLDFAST_VERSION, Manifest, Sha256Digest};
 use jiff::{Timestamp, tz::TimeZone};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -121,27 +121,41 @@ impl PackageWriter {
         }
         let manifest: Manifest = serde_json::from_slice(source.manifest)
             .map_err(|e| PackageError::Invalid { what: format!("manifest of {number}"), problem: e.to_string() })?;
-        let original = format!("{}/{number}_{}", path::ORIGINALS, safe_name(&manifest.object.original_name));
-        let fixity = self.write(&original, source.original)?;
-        same(&number, "original", &manifest.object.fixity, &fixity)?;
         let extension = extension(manifest.payload.key.as_str());
-        let payload = format!("{}/{number}_{}{extension}", path::PAYLOADS, manifest.archive_id);
-        let payload_fixity = self.write(&payload, source.payload)?;
-        same(&number, "vendor metadata", &manifest.payload.fixity, &payload_fixity)?;
-        let manifest_path = format!("{}/{number}_{}.json", path::MANIFESTS, manifest.archive_id);
-        let manifest_sha256 = self.write(&manifest_path, &mut &*source.manifest)?.digest;
-        let archive_id: ArchiveId = manifest.archive_id;
-        let exhibit = Exhibit {
+        let mut exhibit = Exhibit {
+            original: format!("{}/{number}_{}", path::ORIGINALS, safe_name(&manifest.object.original_name)),
+            fixity: manifest.object.fixity.clone(),
+            manifest: format!("{}/{number}_{}.json", path::MANIFESTS, manifest.archive_id),
+            manifest_sha256: Sha256Digest::of(source.manifest),
+            payload: format!("{}/{number}_{}{extension}", path::PAYLOADS, manifest.archive_id),
             exhibit: number,
-            archive_id,
-            original,
-            fixity,
-            manifest: manifest_path,
-            manifest_sha256,
-            payload,
+            archive_id: manifest.archive_id.clone(),
         };
+        if let Err(error) = self.write_exhibit(&mut exhibit, &manifest, source) {
+            // The caller may withhold the recording and go on: nothing of it stays.
+            for at in [&exhibit.original, &exhibit.payload, &exhibit.manifest] {
+                self.files.remove(at);
+                let _ = fs::remove_file(self.partial.join(at));
+            }
+            return Err(error);
+        }
         self.exhibits.push(exhibit.clone());
         Ok(exhibit)
+    }
+
+    fn write_exhibit(
+        &mut self,
+        exhibit: &mut Exhibit,
+        manifest: &Manifest,
+        source: ExhibitSource<'_>,
+    ) -> Result<(), PackageError> {
+        let original = self.write(&exhibit.original, source.original)?;
+        same(&exhibit.exhibit, "original", &manifest.object.fixity, &original)?;
+        let payload = self.write(&exhibit.payload, source.payload)?;
+        same(&exhibit.exhibit, "vendor metadata", &manifest.payload.fixity, &payload)?;
+        exhibit.fixity = original;
+        exhibit.manifest_sha256 = self.write(&exhibit.manifest, &mut &*source.manifest)?.digest;
+        Ok(())
     }
 
     /// Puts the ledger's part in: entries of every exhibit and of the matter in the order of their sequence, their proofs,

@@ -1,6 +1,6 @@
 //! The verifier from outside: recordings, packages, tampering, and the page that tells a stranger how to check.
 
-#![allow(unreachable_pub)] // a test binary has no outside
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used)] // a test binary has no outside and may panic
 
 mod documents;
 mod package;

@@ -124,18 +124,37 @@ fn nothing_is_replaced_and_what_a_crash_left_is_cleared() {
 }
 
 #[test]
-fn a_recording_that_is_not_what_its_manifest_says_is_not_packed() {
-    let (archive, folder) = (Archive::with(1), tempfile::tempdir().unwrap());
-    let r = &archive.recordings[0];
+fn a_recording_that_is_not_what_its_manifest_says_is_withheld_and_leaves_nothing() {
+    let (archive, folder) = (Archive::with(2), tempfile::tempdir().unwrap());
     let mut writer = PackageWriter::create(folder.path(), "p", header(), Cancel::default()).unwrap();
-    let (mut original, mut payload) = (&r.original[1..], r.payload.as_slice());
-    let source = ExhibitSource { manifest: &r.manifest_bytes, original: &mut original, payload: &mut payload };
-    assert_eq!(writer.add_exhibit(source).unwrap_err().code(), "verify.exhibit_differs");
-    drop(writer);
+    let mut add = |i: usize, number: &str, cut: usize, payload: &[u8]| {
+        let r = &archive.recordings[i];
+        let (mut original, mut payload) = (&r.original[cut..], payload);
+        let source = ExhibitSource { manifest: &r.manifest_bytes, original: &mut original, payload: &mut payload };
+        writer.add_exhibit_as(number.into(), source).map_err(|e| e.code())
+    };
+    let payload = archive.recordings[0].payload.clone();
+    assert_eq!(add(0, "HF-0001", 1, &payload).unwrap_err(), "verify.exhibit_differs");
+    assert_eq!(add(0, "HF-0001", 0, b"other").unwrap_err(), "verify.exhibit_differs");
+    assert_eq!(add(0, "../x", 0, &payload).unwrap_err(), "verify.package_invalid");
+    let payload = archive.recordings[1].payload.clone();
+    assert_eq!(add(1, "HF-0007", 0, &payload).unwrap().exhibit, "HF-0007");
+    assert_eq!(add(1, "HF-0007", 0, &payload).unwrap_err(), "verify.package_invalid");
+    writer.add_ledger(&evidence(&archive)).unwrap();
+    let done = writer.finish().unwrap();
+    let report = verify(&done.path, Some(archive.signer.public_key()));
+    assert_eq!(report.outcome, Outcome::Verified, "{:#?}", report.findings);
+    assert_eq!(fs::read_dir(done.path.join("data/originals")).unwrap().count(), 1);
+}
+
+#[test]
+fn a_cancelled_package_gets_no_name() {
+    let folder = tempfile::tempdir().unwrap();
     let cancel = Cancel::default();
     cancel.cancel();
     let mut writer = PackageWriter::create(folder.path(), "p", header(), cancel).unwrap();
     assert!(matches!(writer.add("data/x", b"x"), Err(PackageError::Cancelled)));
+    assert!(!folder.path().join("p").exists());
 }
 
 #[test]

@@ -189,6 +189,14 @@ fn removed_entries_are_missed() {
 }
 
 #[test]
+fn a_place_in_the_log_without_its_entry() {
+    let mut o = ARCHIVE.observed(1);
+    let at = o.ledger.entries.len() - 1;
+    o.ledger.entries[at].entry.clear();
+    finds(&o, &[Code::LedgerEntryMissing]);
+}
+
+#[test]
 fn a_hold_whose_outcome_is_gone_is_remarked() {
     let mut o = ARCHIVE.observed(0);
     let intent = o.ledger.entries[2].index;
