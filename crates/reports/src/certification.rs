@@ -78,8 +78,8 @@ fn statements(report: &CustodyReport) -> Vec<String> {
              fingerprint {}. Each entry in the package carries a proof that it stands in that state.",
             ledger.id, ledger.size, ledger.key_fingerprint
         ),
-        "SHA-256 is a published function (FIPS 180-4) that gives a value of 256 bits for a file. Changing one bit of the file gives \
-         another value."
+        "SHA-256 is a published function (FIPS 180-4) that gives a value of 256 bits for a file. No two different files with the \
+         same value are publicly known; a change of even one bit gives another value."
             .into(),
     ];
     out.extend(comparisons(&report.exhibits));
@@ -162,11 +162,11 @@ fn exhibit_table(report: &CustodyReport) -> Block {
     Block::Table {
         caption: "Recordings and their SHA-256 values".into(),
         columns: vec![
-            Column::words("Exhibit", 0.9),
-            Column::words("File", 1.6),
+            Column::words("Exhibit", 0.8),
+            Column::words("File", 1.5),
             Column::words("Size", 1.0),
             Column::words("Archived", 1.2),
-            Column::fixed("SHA-256", 2.0),
+            Column::fixed("SHA-256", 2.45),
             Column::words("Bytes", 0.9),
         ],
         rows: report.exhibits.iter().map(row).collect(),

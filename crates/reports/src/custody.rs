@@ -182,11 +182,11 @@ fn summary_blocks(report: &CustodyReport) -> Vec<Block> {
     blocks.push(Block::Table {
         caption: "Recordings that are handed over".into(),
         columns: vec![
-            Column::words("Exhibit", 0.9),
-            Column::words("Recording", 1.7),
-            Column::words("Begun", 1.35),
-            Column::words("Length", 0.95),
-            Column::fixed("SHA-256", 2.0),
+            Column::words("Exhibit", 0.8),
+            Column::words("Recording", 1.35),
+            Column::words("Begun", 1.2),
+            Column::words("Length", 1.15),
+            Column::fixed("SHA-256", 2.45),
             Column::words("Verification", 1.1),
         ],
         rows: report.exhibits.iter().map(row).collect(),

@@ -26,7 +26,7 @@ pub(super) struct Line {
 
 /// Whether a line may be broken after this letter.
 fn breaks_after(l: &Letter) -> bool {
-    l.c == ' ' || l.face == Face::Fallback || matches!(l.c, '/' | '\\' | '_' | '-' | ';' | ',' | '@' | '–' | '—')
+    l.c == ' ' || l.face == Face::Fallback || matches!(l.c, '/' | '\\' | '_' | ';' | ',' | '@' | '–' | '—')
 }
 
 /// Breaks text into lines no wider than `width` points: between words, after separators, between ideographs, and inside a word
