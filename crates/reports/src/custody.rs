@@ -2,7 +2,9 @@ use crate::{
     document::{Block, Column, Document},
     format,
 };
-use holdfast_model::{ArchiveId, CanonicalRecord, Manifest, MatterId, Probe, RetentionDecision, Sha256Digest};
+use holdfast_model::{
+    ArchiveId, CanonicalRecord, HOLDFAST_VERSION, Manifest, MatterId, Probe, RetentionDecision, Sha256Digest,
+};
 use holdfast_verify::{
     Check, CheckResult, CustodyStep, Finding, Link, Outcome, Severity, VerificationReport,
     package::{Exhibit, LedgerDescription, MatterDescription, Withheld},
@@ -69,6 +71,22 @@ pub struct ExhibitReport {
     pub verification: VerificationReport,
     /// Its ledger entries, in words.
     pub timeline: Vec<CustodyStep>,
+}
+
+impl CustodyReport {
+    /// A report made by this version. `timeline` holds the steps that are about the matter and no single recording.
+    #[must_use]
+    pub fn new(
+        matter: MatterDescription,
+        ledger: LedgerDescription,
+        made_at: Timestamp,
+        timeline: Vec<CustodyStep>,
+        exhibits: Vec<ExhibitReport>,
+        withheld: Vec<Withheld>,
+    ) -> Self {
+        let software = format!("holdfast/{HOLDFAST_VERSION}");
+        Self { format: CUSTODY_FORMAT.into(), made_at, software, matter, ledger, timeline, exhibits, withheld }
+    }
 }
 
 impl ExhibitReport {

@@ -3,7 +3,7 @@
 use crate::support::{Archive, matter, time};
 use holdfast_ledger::Signer as _;
 use holdfast_model::{MatterId, Sha256Digest};
-use holdfast_reports::{CUSTODY_FORMAT, CustodyReport, ExhibitReport};
+use holdfast_reports::{CustodyReport, ExhibitReport};
 use holdfast_verify::{
     CustodyStep, key_fingerprint,
     package::{Exhibit, LedgerDescription, Withheld},
@@ -33,22 +33,16 @@ pub fn exhibit_report(archive: &Archive, i: usize, exhibit: &Exhibit) -> Exhibit
 pub fn report(archive: &Archive) -> CustodyReport {
     let size = archive.entries.len() as u64;
     let exhibits = (0..archive.recordings.len()).map(|i| exhibit_report(archive, i, &exhibit(archive, i))).collect();
-    CustodyReport {
-        format: CUSTODY_FORMAT.into(),
-        made_at: time("2026-03-05T12:00:00Z"),
-        software: "holdfast/0.1.0".into(),
-        matter: matter(),
-        ledger: LedgerDescription {
-            id: archive.checkpoint(size).origin().to_owned(),
-            key_fingerprint: key_fingerprint(&archive.signer.public_key()),
-            size,
-            root: archive.checkpoint(size).root(),
-        },
-        timeline: vec![CustodyStep::from(&archive.entries[1])],
-        exhibits,
-        withheld: vec![Withheld {
-            archive_id: "hf-aaaaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap(),
-            reason: "its content could not be verified".into(),
-        }],
-    }
+    let ledger = LedgerDescription {
+        id: archive.checkpoint(size).origin().to_owned(),
+        key_fingerprint: key_fingerprint(&archive.signer.public_key()),
+        size,
+        root: archive.checkpoint(size).root(),
+    };
+    let withheld = vec![Withheld {
+        archive_id: "hf-aaaaaaaaaaaaaaaaaaaaaaaaaa".parse().unwrap(),
+        reason: "its content could not be verified".into(),
+    }];
+    let timeline = vec![CustodyStep::from(&archive.entries[1])];
+    CustodyReport::new(matter(), ledger, time("2026-03-05T12:00:00Z"), timeline, exhibits, withheld)
 }
