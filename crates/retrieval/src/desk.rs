@@ -198,6 +198,12 @@ pub(crate) fn write_doc<D: Serialize>(what: &str, doc: &D) -> Result<serde_json:
     serde_json::to_value(doc).map_err(|e| RetrievalError::Damaged { what: what.to_owned(), detail: e.to_string() })
 }
 
+/// Tells that a named step was reached. A test may stop the process there, or have it take what was done for failed.
+pub(crate) fn passed(name: &'static str) -> Result<(), RetrievalError> {
+    holdfast_model::step(name);
+    if holdfast_model::fail_after(name) { Err(RetrievalError::Interrupted(name)) } else { Ok(()) }
+}
+
 /// A draft about a recording of a matter.
 pub(crate) fn draft(action: Action, phase: Phase, agent: &Agent, matter: &MatterId, id: Option<&ArchiveId>) -> EventDraft {
     let draft = EventDraft::new(action, phase, agent.clone()).matter(matter);

@@ -1,11 +1,11 @@
 //! Collecting what a verification needs; judging it is `holdfast-verify`'s.
 
-use crate::{desk::Desk, error::RetrievalError, job::{blocking, measure, write_small}};
+use crate::{desk::{Desk, passed}, error::RetrievalError, job::{blocking, measure, write_small}};
 use futures_util::TryStreamExt as _;
 use holdfast_index::{IndexRow, Query};
 use holdfast_ledger::{Action, Agent, Checkpoint, EventOutcome, LedgerEntry, LedgerFault, Phase, StoredEntry};
 use holdfast_model::{
-    ArchiveId, Cancel, Fixity, Manifest, MatterId, ObjectLocator, Progress, ProgressSink, Sha256Digest, step,
+    ArchiveId, Cancel, Fixity, Manifest, MatterId, ObjectLocator, Progress, ProgressSink, Sha256Digest,
 };
 use holdfast_store::{BYTE_RANGE_ALL, StoreError};
 use holdfast_verify::{
@@ -48,7 +48,7 @@ impl Desk {
         let ledger = self.ledger_evidence(id).await?;
         let draft = holdfast_ledger::EventDraft::new(Action::Verification, Phase::Intent, by.clone());
         let intent = self.parts().ledger.intend(draft.about(id).object(&locator)).await?;
-        step("retrieval.archived_verification_intended");
+        passed("retrieval.archived_verification_intended")?;
         let result = self.measure_object(&locator, progress, cancel).await;
         let bytes = match result {
             Ok(Some(fixity)) => Ok(self.observed_bytes(id, fixity).await?),
@@ -110,7 +110,7 @@ impl Desk {
                 d.detail("outcome", word)
             })
             .await?;
-        step("retrieval.archived_verification_recorded");
+        passed("retrieval.archived_verification_recorded")?;
         Ok(())
     }
 

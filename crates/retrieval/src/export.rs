@@ -1,14 +1,14 @@
 //! Evidence packages of a matter: made, verified right after, and only then shown.
 
 use crate::{
-    desk::{CAS_ATTEMPTS, Desk, draft, read_doc, write_doc},
+    desk::{passed, CAS_ATTEMPTS, Desk, draft, read_doc, write_doc},
     error::RetrievalError,
     job::{DeskCopy, Job, JobState, blocking, job_id},
     matter::{Matter, MatterItem},
 };
 use holdfast_index::{Claim, CreateOutcome, Lease, Work, WorkKind};
 use holdfast_ledger::{Action, Agent, Checkpoint, EventOutcome, Phase, StoredEntry};
-use holdfast_model::{ArchiveId, Cancel, Fault as _, Manifest, MatterId, Progress, ProgressSink, Sha256Digest, step};
+use holdfast_model::{ArchiveId, Cancel, Fault as _, Manifest, MatterId, Progress, ProgressSink, Sha256Digest};
 use holdfast_verify::{
     Outcome, VerificationReport,
     package::{ExhibitSource, FinishedPackage, MatterDescription, PackageHeader, PackageWriter, Withheld, verify_package},
@@ -116,6 +116,8 @@ impl Desk {
         let made = self.make(&mut making, &matter, chosen, withheld, progress, cancel).await;
         match made {
             Ok(()) => self.finish_export(making, cancel, progress).await,
+            // It has its name already: whoever drives next verifies and shows it.
+            Err(e) if making.export.package.is_dir() => Err(e),
             Err(e) => {
                 self.give_up(making, &e).await?;
                 Err(e)
@@ -237,7 +239,7 @@ impl Desk {
         let intent = self.note(intent.once(format!("export:{}:{}", making.work.id, making.work.rev))).await?;
         making.export.intent = Some(intent);
         self.keep_making(making).await?;
-        step("retrieval.export_intended");
+        passed("retrieval.export_intended")?;
         let mut proofs = Vec::with_capacity(sequences.len());
         for sequence in sequences {
             let proof = self.parts().ledger.inclusion_under(sequence, &checkpoint).await?;
@@ -263,7 +265,7 @@ impl Desk {
             });
             let work = &self.parts().work;
             work.renew(WorkKind::Export, &making.work.id, &self.inner.owner, self.parts().settings.lease_ms).await?;
-            step("retrieval.exhibit_packed");
+            passed("retrieval.exhibit_packed")?;
         }
         let finished = blocking(move || {
             let mut writer = writer;
@@ -273,7 +275,7 @@ impl Desk {
         })
         .await?;
         let FinishedPackage { digest, .. } = finished;
-        step("retrieval.export_written");
+        passed("retrieval.export_written")?;
         making.export.seal = Some(digest);
         self.keep_making(making).await
     }
@@ -365,7 +367,7 @@ impl Desk {
             verify_package(&package, Some(key), &cancel, &holdfast_model::NoProgress).map_err(package_error)
         })
         .await?;
-        step("retrieval.export_verified");
+        passed("retrieval.export_verified")?;
         let tag_manifest = making.export.package.join(holdfast_verify::package::path::TAG_MANIFEST);
         making.export.seal = Some(blocking(move || crate::job::measure(&tag_manifest)).await?.digest);
         let good = report.outcome != Outcome::Failed;
@@ -379,7 +381,7 @@ impl Desk {
         if good {
             self.note_exhibits(&making.export).await?;
         }
-        step("retrieval.export_recorded");
+        passed("retrieval.export_recorded")?;
         making.export.report = Some(report);
         if !good {
             self.set_aside(&making.export.package)?;

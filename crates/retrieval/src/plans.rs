@@ -1,7 +1,7 @@
 //! Plans as they are kept: made, superseded by newer ones, approved once.
 
 use crate::{
-    desk::{CAS_ATTEMPTS, Desk, draft, read_doc, write_doc},
+    desk::{passed, CAS_ATTEMPTS, Desk, draft, read_doc, write_doc},
     error::RetrievalError,
     job::{Job, JobState, job_id},
     matter::Matter,
@@ -9,7 +9,7 @@ use crate::{
 };
 use holdfast_index::{CreateOutcome, UpdateOutcome, Work, WorkKind};
 use holdfast_ledger::{Action, Agent, EventOutcome, Phase};
-use holdfast_model::{ArchiveId, Availability, MatterId, PlanId, RehydrationSpeed, Sha256Digest, step};
+use holdfast_model::{ArchiveId, Availability, MatterId, PlanId, RehydrationSpeed, Sha256Digest};
 use holdfast_store::RehydrationOption;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -117,7 +117,7 @@ impl Desk {
                 .of(matter.matter_id.as_str());
             match self.parts().work.create(work).await? {
                 CreateOutcome::Created(work) => {
-                    step("retrieval.plan_noted");
+                    passed("retrieval.plan_noted")?;
                     self.settle_proposing(work).await?;
                     return Ok(made);
                 }
@@ -172,7 +172,7 @@ impl Desk {
             let newest = self.newest_plan(&plan.matter).await?.map_or_else(|| id.clone(), |p| p.plan_id);
             return Err(RetrievalError::PlanSuperseded { plan: id.clone(), newest });
         }
-        step("retrieval.approval_noted");
+        passed("retrieval.approval_noted")?;
         if work.state == APPROVING {
             self.settle_approving(&work).await?;
         }
@@ -207,7 +207,7 @@ impl Desk {
             .detail("prices_dated", &plan.body.prices_dated)
             .once(format!("plan:{}", plan.plan_id));
         self.note(draft).await?;
-        step("retrieval.plan_recorded");
+        passed("retrieval.plan_recorded")?;
         self.plan_jobs(&plan).await?;
         for _ in 0..CAS_ATTEMPTS {
             let older = self.all_work(WorkKind::Plan, Some(plan.matter.as_str()), &[PROPOSED]).await?;
@@ -240,9 +240,9 @@ impl Desk {
             .detail("cannot_meet", t.cannot_meet.to_string())
             .once(format!("approval:{}", plan.plan_id));
         self.note(draft).await?;
-        step("retrieval.approval_recorded");
+        passed("retrieval.approval_recorded")?;
         self.start_jobs(&plan, approval, approval.only.as_deref(), true).await?;
-        step("retrieval.jobs_approved");
+        passed("retrieval.jobs_approved")?;
         self.change(WorkKind::Plan, work.id.as_str(), |work, _: &mut Plan| {
             let begun = work.state == APPROVING;
             APPROVED.clone_into(&mut work.state);

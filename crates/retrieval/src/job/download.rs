@@ -2,10 +2,10 @@ use super::{
     JobState, Row,
     file::{blocking, make_folder, measure, sync_folder, write_small},
 };
-use crate::{desk::Desk, error::RetrievalError};
+use crate::{desk::{Desk, passed}, error::RetrievalError};
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use holdfast_model::{Cancel, Fixity, ObjectLocator, Progress, ProgressSink, Sha256Digest, step};
+use holdfast_model::{Cancel, Fixity, ObjectLocator, Progress, ProgressSink, Sha256Digest};
 use holdfast_store::{ByteRange, StoreError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -163,7 +163,7 @@ impl Desk {
                 }
             };
             part = blocking(move || part.write(pieces)).await?;
-            step("retrieval.block_written");
+            passed("retrieval.block_written")?;
             row.job.done_bytes = part.written;
             progress.report(Progress {
                 stage: format!("Downloading {}", row.job.exhibit),

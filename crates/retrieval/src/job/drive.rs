@@ -1,12 +1,12 @@
 use super::{Job, JobState, Problem, Row, rehydrate::concluding};
 use crate::{
-    desk::{CAS_ATTEMPTS, Desk, draft, read_doc, write_doc},
+    desk::{passed, CAS_ATTEMPTS, Desk, draft, read_doc, write_doc},
     error::RetrievalError,
 };
 use futures_util::{StreamExt as _, stream};
 use holdfast_index::{Claim, Lease, UpdateOutcome, Work, WorkKind};
 use holdfast_ledger::{Action, Agent, EventDraft, EventOutcome, LedgerError, Phase};
-use holdfast_model::{Cancel, Fault, FaultKind, MatterId, ProgressSink, step};
+use holdfast_model::{Cancel, Fault, FaultKind, MatterId, ProgressSink};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -107,7 +107,7 @@ impl Desk {
         };
         let works = self.parts().work.claim(claim).await?;
         if !works.is_empty() {
-            step("retrieval.claimed");
+            passed("retrieval.claimed")?;
         }
         works.into_iter().map(Row::read).collect()
     }
@@ -212,7 +212,7 @@ impl Desk {
                 Ok(true)
             })
             .await?;
-        step("retrieval.cancelled");
+        passed("retrieval.cancelled")?;
         match work {
             Some(work) if open => {
                 self.settle_cancelling(work).await?;

@@ -1,12 +1,12 @@
 use super::{JobState, Problem, Row};
 use crate::{
-    desk::{Desk, draft},
+    desk::{passed, Desk, draft},
     error::RetrievalError,
     plan::speed_word,
 };
 use futures_util::{StreamExt as _, stream};
 use holdfast_ledger::{Action, EventDraft, EventOutcome, Phase};
-use holdfast_model::{ArchiveId, Availability, Fault as _, Retry, fail_after, step};
+use holdfast_model::{ArchiveId, Availability, Fault as _, Retry, fail_after};
 use jiff::{SignedDuration, Timestamp};
 
 /// A copy that went before it was fetched is asked for once more, not again and again: it costs money.
@@ -38,9 +38,9 @@ impl Desk {
         self.save(moved).await?;
         let to_ask = self.intend_rehydration(to_ask).await?;
         if !to_ask.is_empty() {
-            step("retrieval.rehydration_intended");
+            passed("retrieval.rehydration_intended")?;
             asked.extend(self.request(to_ask).await);
-            step("retrieval.rehydration_requested");
+            passed("retrieval.rehydration_requested")?;
         }
         self.note_asked(asked).await
     }
@@ -85,7 +85,7 @@ impl Desk {
             for (row, entry) in rows.iter_mut().zip(entries) {
                 row.job.intent = Some(entry.event.sequence);
             }
-            step("retrieval.rehydration_announced");
+            passed("retrieval.rehydration_announced")?;
             kept.extend(self.keep(rows).await?);
         }
         Ok(kept)
@@ -125,8 +125,8 @@ impl Desk {
             return Ok(Availability::Online { until: None });
         };
         let mut result = rehydrator.request(&row.job.locator, speed, row.job.keep_days).await.map_err(Into::into);
-        if fail_after("retrieval.rehydration_requested") {
-            result = Err(RetrievalError::Interrupted("retrieval.rehydration_requested"));
+        if fail_after("retrieval.rehydration_asked") {
+            result = Err(RetrievalError::Interrupted("retrieval.rehydration_asked"));
         }
         match result {
             Ok(ticket) => Ok(ticket.availability),
@@ -166,7 +166,7 @@ impl Desk {
         }
         self.conclude(outcomes).await?;
         if !moved.is_empty() {
-            step("retrieval.rehydration_recorded");
+            passed("retrieval.rehydration_recorded")?;
         }
         self.note_availability(seen).await;
         self.save(moved).await?;

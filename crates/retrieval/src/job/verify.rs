@@ -5,11 +5,14 @@ use super::{
     job_id,
     rehydrate::concluding,
 };
-use crate::{desk::Desk, error::RetrievalError};
+use crate::{
+    desk::{Desk, passed},
+    error::RetrievalError,
+};
 use holdfast_index::Work;
 use holdfast_ledger::{Action, EventOutcome, Phase};
 use holdfast_model::{
-    ArchiveId, Cancel, Fault as _, FaultKind, Fixity, MatterId, ProgressSink, Retry, Sha256Digest, fail_after, step,
+    ArchiveId, Cancel, Fault as _, FaultKind, Fixity, MatterId, ProgressSink, Retry, Sha256Digest,
 };
 use holdfast_store::StoreError;
 use holdfast_verify::{ObservedBytes, Outcome};
@@ -59,10 +62,7 @@ impl Desk {
                 Err(RetrievalError::Store(StoreError::NotFound(_))) => None,
                 other => Some(other?),
             };
-            step("retrieval.downloaded");
-            if fail_after("retrieval.downloaded") {
-                return Err(RetrievalError::Interrupted("retrieval.downloaded"));
-            }
+            passed("retrieval.downloaded")?;
             row.job.measured.clone_from(&bytes);
             self.announce_verification(row).await?;
             bytes.map(|fixity| (self.part_path(row), fixity))
@@ -82,11 +82,11 @@ impl Desk {
             row.job.downloads += 1;
             let draft = self.job_draft(row, Action::Download, Phase::Intent).moved("archive", "desk");
             row.job.intent = Some(self.note(draft.once(row.token_of("download", row.job.downloads))).await?);
-            step("retrieval.download_announced");
+            passed("retrieval.download_announced")?;
         }
         JobState::Downloading.as_str().clone_into(&mut row.work.state);
         self.keep_one(row).await?;
-        step("retrieval.download_intended");
+        passed("retrieval.download_intended")?;
         Ok(())
     }
 
@@ -126,13 +126,13 @@ impl Desk {
         }
         let outcome = concluding(row, outcome);
         self.conclude(vec![outcome]).await?;
-        step("retrieval.download_recorded");
+        passed("retrieval.download_recorded")?;
         let intent = self.job_draft(row, Action::Verification, Phase::Intent);
         row.job.intent = Some(self.note(intent.once(row.token_of("verification", row.job.downloads))).await?);
-        step("retrieval.verification_announced");
+        passed("retrieval.verification_announced")?;
         JobState::Verifying.as_str().clone_into(&mut row.work.state);
         self.keep_one(row).await?;
-        step("retrieval.verification_intended");
+        passed("retrieval.verification_intended")?;
         Ok(())
     }
 
@@ -156,7 +156,7 @@ impl Desk {
             None => ObservedBytes::Missing,
         };
         let report = self.observe(&row.job.archive_id, observed).await?;
-        step("retrieval.verified");
+        passed("retrieval.verified")?;
         let good = report.outcome != Outcome::Failed;
         if let Some((from, fixity)) = bytes {
             let to = if good { self.final_path(row) } else { self.aside_path(row) };
@@ -167,7 +167,7 @@ impl Desk {
             } else {
                 row.job.aside = Some(to);
             }
-            step("retrieval.placed");
+            passed("retrieval.placed")?;
         }
         let mut outcome = self.job_draft(row, Action::Verification, Phase::Outcome).detail("outcome", report.outcome.as_str());
         outcome.digest_before = Some(row.job.fixity.digest);
@@ -176,10 +176,7 @@ impl Desk {
         let outcome = outcome.outcome(if good { EventOutcome::Succeeded } else { EventOutcome::Failed });
         let outcome = concluding(row, outcome);
         self.conclude(vec![outcome]).await?;
-        step("retrieval.verification_recorded");
-        if fail_after("retrieval.verification_recorded") {
-            return Err(RetrievalError::Interrupted("retrieval.verification_recorded"));
-        }
+        passed("retrieval.verification_recorded")?;
         row.job.report = Some(report);
         row.job.verified_at = Some(self.now());
         (row.job.problem, row.job.faults) = (None, 0);

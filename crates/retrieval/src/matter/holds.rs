@@ -1,11 +1,11 @@
 use super::{Change, Matter, MatterItem, What, settle::BATCH};
 use crate::{
-    desk::{Desk, draft},
+    desk::{passed, Desk, draft},
     error::RetrievalError,
 };
 use futures_util::{StreamExt as _, stream};
 use holdfast_ledger::{Action, EventOutcome, Phase};
-use holdfast_model::{ArchiveId, Fault as _, Manifest, MatterId, ObjectLocator, Retry, step};
+use holdfast_model::{ArchiveId, Fault as _, Manifest, MatterId, ObjectLocator, Retry};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Objects are flagged by so many hands at once.
@@ -31,7 +31,7 @@ impl Desk {
             draft(action, phase, &change.by, id, None).reason(reason).detail("recordings", items.len().to_string())
         };
         let intent = self.note(whole(Phase::Intent).once(format!("{token}:hold:intent"))).await?;
-        step("retrieval.hold_intended");
+        passed("retrieval.hold_intended")?;
         let mut failures: Vec<(ArchiveId, String)> = Vec::new();
         for batch in items.chunks(BATCH) {
             let one =
@@ -42,7 +42,7 @@ impl Desk {
                 .collect();
             let intents = self.append(intents).await?;
             let done = self.hold_batch(id, batch, on).await?;
-            step("retrieval.hold_set");
+            passed("retrieval.hold_set")?;
             let mut outcomes = Vec::with_capacity(batch.len());
             for ((item, intent), done) in batch.iter().zip(&intents).zip(done) {
                 let mut outcome = one(Phase::Outcome, item);

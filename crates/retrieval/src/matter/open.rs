@@ -1,6 +1,6 @@
 use super::{Added, Change, Matter, MatterItem, NewMatter, What, exhibit};
 use crate::{
-    desk::{CAS_ATTEMPTS, Desk, read_doc, write_doc},
+    desk::{passed, CAS_ATTEMPTS, Desk, read_doc, write_doc},
     error::RetrievalError,
 };
 use holdfast_index::{CreateOutcome, ListWork, Work, WorkKind};
@@ -55,7 +55,7 @@ impl Desk {
             let work = Work::new(WorkKind::Matter, id.as_str(), OPENING, write_doc(id.as_str(), &matter)?);
             match self.parts().work.create(work).await? {
                 CreateOutcome::Created(_) => {
-                    holdfast_model::step("retrieval.matter_noted");
+                    passed("retrieval.matter_noted")?;
                     self.settle_matter(&id).await?;
                     return Ok(id);
                 }
@@ -237,7 +237,7 @@ impl Desk {
                 return Err(RetrievalError::NoMatter(matter.to_string()));
             }
             if noted {
-                holdfast_model::step("retrieval.change_noted");
+                passed("retrieval.change_noted")?;
                 return self.settle_matter(matter).await;
             }
         }

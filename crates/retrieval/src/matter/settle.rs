@@ -3,12 +3,12 @@ use super::{
     open::{CHANGING, CLOSED, OPEN, OPENING},
 };
 use crate::{
-    desk::{Desk, draft, read_doc},
+    desk::{passed, Desk, draft, read_doc},
     error::RetrievalError,
 };
 use holdfast_index::{Work, WorkKind};
 use holdfast_ledger::{Action, EventDraft, EventOutcome, Phase};
-use holdfast_model::{Fault as _, MatterId, step};
+use holdfast_model::{Fault as _, MatterId};
 
 /// Entries of one batch in the ledger.
 pub(super) const BATCH: usize = 256;
@@ -52,7 +52,7 @@ impl Desk {
                 None
             }
         };
-        step("retrieval.change_recorded");
+        passed("retrieval.change_recorded")?;
         self.end_change(id, matter.changes, work).await?;
         told.map_or(Ok(()), Err)
     }
