@@ -53,7 +53,7 @@ impl Desk {
         let bytes = match result {
             Ok(Some(fixity)) => Ok(self.observed_bytes(id, fixity).await?),
             Ok(None) => Ok(ObservedBytes::Offline),
-            Err(RetrievalError::Store(StoreError::NotFound(_))) => Ok(ObservedBytes::Missing),
+            Err(e) if is_gone(&e) => Ok(ObservedBytes::Missing),
             Err(e) => Err(e),
         };
         let report = match bytes {
@@ -228,7 +228,7 @@ impl Desk {
                 retention: info.retention,
                 legal_hold: info.legal_hold,
             })),
-            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(StoreError::NotFound(_) | StoreError::Damaged { .. }) => Ok(None),
             Err(e) => Err(e.into()),
         }
     }
@@ -246,7 +246,7 @@ impl Desk {
         let Some(at) = at else { return Ok(None) };
         match self.read_small(&at).await {
             Ok(bytes) => Ok(Some(bytes)),
-            Err(RetrievalError::Store(StoreError::NotFound(_))) => Ok(None),
+            Err(e) if is_gone(&e) => Ok(None),
             Err(e) => Err(e),
         }
     }
@@ -254,7 +254,7 @@ impl Desk {
     async fn observed_small(&self, at: &ObjectLocator) -> Result<ObservedBytes, RetrievalError> {
         match self.read_small(at).await {
             Ok(bytes) => Ok(ObservedBytes::read(Fixity::sha256(Sha256Digest::of(&bytes), bytes.len() as u64))),
-            Err(RetrievalError::Store(StoreError::NotFound(_))) => Ok(ObservedBytes::Missing),
+            Err(e) if is_gone(&e) => Ok(ObservedBytes::Missing),
             Err(RetrievalError::Store(StoreError::Offline(_))) => Ok(ObservedBytes::Offline),
             Err(e) => Err(e),
         }
@@ -333,7 +333,7 @@ impl Desk {
         let before = Checkpoint::parse(&text).ok();
         let proof = match &before {
             Some(before) if before.size() <= now.size() => {
-                self.parts().ledger.consistency(before.size(), now.size()).await.ok()
+                self.parts().ledger.stored_consistency(before.size(), now.size()).await?
             }
             _ => None,
         };
@@ -351,6 +351,11 @@ impl Desk {
         let (path, text) = (path.to_owned(), checkpoint.text().to_owned());
         blocking(move || write_small(&path, text.as_bytes())).await
     }
+}
+
+/// Whether an object is not there, or there in name only.
+pub(crate) fn is_gone(e: &RetrievalError) -> bool {
+    matches!(e, RetrievalError::Store(StoreError::NotFound(_) | StoreError::Damaged { .. }))
 }
 
 fn index_facts(row: &IndexRow) -> IndexFacts {
@@ -415,7 +420,7 @@ pub fn ledger_finding(fault: &LedgerFault) -> Finding {
         F::Inconsistent { .. } => (FindingCode::LedgerInconsistent, "ledger".into(), "the entries that were signed for"),
         F::RolledBack { .. } => (FindingCode::LedgerRolledBack, "ledger".into(), "at least as many entries as before"),
         F::TileDamaged { path } => (FindingCode::LedgerInclusionFailed, path.clone(), "the hashes that were written"),
-        F::LookupDiffers => (FindingCode::LedgerEntryMissing, "the ledger's lookup".into(), "every entry can be found"),
+        F::LookupDiffers => (FindingCode::LedgerEntryMissing, "the ledger's lookup".into(), "every entry under its recording"),
         F::HeadDamaged { .. } => (FindingCode::LedgerCheckpointMalformed, "the ledger's head".into(), "a head that fits"),
     };
     Finding::new(code, subject, expected, fault)

@@ -72,6 +72,17 @@ pub struct PlanApproval {
     pub copy_to: Option<std::path::PathBuf>,
 }
 
+/// Whether recordings that failed or were cancelled begin again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// They don't.
+    No,
+    /// With a new plan, so that settling its approval twice does not begin them twice.
+    OncePerPlan,
+    /// A person named them.
+    Yes,
+}
+
 /// What to plan.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PlanRequest {
@@ -241,7 +252,7 @@ impl Desk {
             .once(format!("approval:{}", plan.plan_id));
         self.note(draft).await?;
         passed("retrieval.approval_recorded")?;
-        self.start_jobs(&plan, approval, approval.only.as_deref(), true).await?;
+        self.start_jobs(&plan, approval, approval.only.as_deref(), Again::OncePerPlan).await?;
         passed("retrieval.jobs_approved")?;
         self.change(WorkKind::Plan, work.id.as_str(), |work, _: &mut Plan| {
             let begun = work.state == APPROVING;
@@ -279,13 +290,13 @@ impl Desk {
         Ok(())
     }
 
-    /// Lets the recordings of an approved plan begin. Those that failed or were cancelled begin again only where `again`.
+    /// Lets the recordings of an approved plan begin.
     pub(crate) async fn start_jobs(
         &self,
         plan: &Plan,
         approval: &PlanApproval,
         only: Option<&[ArchiveId]>,
-        again: bool,
+        again: Again,
     ) -> Result<(), RetrievalError> {
         let matter = self.matter(&plan.matter).await?;
         let wanted: Option<HashSet<&ArchiveId>> = only.map(|ids| ids.iter().collect());
@@ -302,8 +313,11 @@ impl Desk {
                 let state = work.as_ref().and_then(|w| JobState::parse(&w.state)).unwrap_or(JobState::Requested);
                 let begins = match state {
                     JobState::Requested | JobState::Planned => true,
-                    // Once for this approval: repeating it must not begin them a second time.
-                    JobState::Failed | JobState::Cancelled => again && job.started_by.as_ref() != Some(&plan.plan_id),
+                    JobState::Failed | JobState::Cancelled => match again {
+                        Again::No => false,
+                        Again::OncePerPlan => job.started_by.as_ref() != Some(&plan.plan_id),
+                        Again::Yes => true,
+                    },
                     _ => false,
                 };
                 if !begins {

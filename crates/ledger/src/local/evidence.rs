@@ -4,7 +4,7 @@ use super::{
     verify::placed,
 };
 use crate::{
-    Checkpoint, LedgerEntry,
+    Checkpoint, ConsistencyProof, LedgerEntry,
     merkle::{self, Hash},
     tile::{Tile, WIDTH},
 };
@@ -76,6 +76,21 @@ impl Ledger {
             stored.push(StoredEntry { index, bytes, leaf: leaf.map(Sha256Digest), hashes });
         }
         Ok((state.checkpoint, stored))
+    }
+
+    /// Proof, as far as what lies there gives one, that the log of `from` entries is the beginning of the log of `to` entries.
+    /// None where it can't be, as when there are fewer.
+    ///
+    /// # Errors
+    /// As [`Ledger::evidence_of`].
+    pub async fn stored_consistency(&self, from: u64, to: u64) -> Result<Option<ConsistencyProof>, LedgerError> {
+        let (state, tail) = self.inner.head.snapshot().await?.ok_or(LedgerError::HeadLost)?;
+        let ranges = merkle::consistency_nodes(from, to).filter(|_| to <= state.checkpoint.size());
+        let Some(ranges) = ranges else { return Ok(None) };
+        let leaves = tail_leaves(&state, &tail);
+        let mut tree = TreeReader::with_leaves(self.inner.tiles.as_ref(), state.tiled, leaves);
+        let hashes = tree.folded(&ranges).await.ok();
+        Ok(hashes.map(|h| ConsistencyProof { from, hashes: h.into_iter().map(Sha256Digest).collect(), to }))
     }
 
     async fn bundled(&self, index: u64, held: &mut Option<(u64, Bytes)>) -> Option<Vec<u8>> {

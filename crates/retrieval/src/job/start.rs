@@ -2,7 +2,7 @@ use super::{Job, JobState, JobView, job_id};
 use crate::{
     desk::{Desk, read_doc},
     error::RetrievalError,
-    plans::{Plan, PlanApproval, PlanState, chosen_items},
+    plans::{Again, Plan, PlanApproval, PlanState, chosen_items},
 };
 use holdfast_index::{UpdateOutcome, Work, WorkKind};
 use holdfast_ledger::Agent;
@@ -51,7 +51,8 @@ impl Desk {
         };
         let (followed, outside) = match plan {
             Some(p) if p.state == PlanState::Approved => {
-                self.start_jobs(&p, &approval, Some(&ids), only.is_some()).await?;
+                let again = if only.is_some() { Again::Yes } else { Again::No };
+                self.start_jobs(&p, &approval, Some(&ids), again).await?;
                 let outside = covered(&p);
                 (Some(p.plan_id), outside)
             }

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     desk::{Desk, passed},
     error::RetrievalError,
+    evidence::is_gone,
 };
 use holdfast_index::Work;
 use holdfast_ledger::{Action, EventOutcome, Phase};
@@ -59,7 +60,7 @@ impl Desk {
         let measured = if Self::is_fetchable(row) {
             self.announce_download(row).await?;
             let bytes = match self.download_whole(row, progress, cancel).await {
-                Err(RetrievalError::Store(StoreError::NotFound(_))) => None,
+                Err(e) if is_gone(&e) => None,
                 other => Some(other?),
             };
             passed("retrieval.downloaded")?;

@@ -63,7 +63,7 @@ async fn the_same_matter_gives_the_same_package_but_for_the_named_fields() {
     let (matter, _) = at_the_desk(&w, 2).await;
     let first = export(&w, &matter, &w.root.join("a"), false).await.unwrap();
     // The ledger goes on with other things meanwhile.
-    w.cold(1).await;
+    w.archive(Sample::new(77, bytes(77))).await;
     let second = export(&w, &matter, &w.root.join("b"), false).await.unwrap();
     assert_eq!(tree(&first.package), tree(&second.package), "the clock stood still, so all is the same");
     w.clock.advance(Duration::from_secs(86_400));

@@ -104,7 +104,8 @@ async fn plans_supersede_each_other_and_are_approved_once() {
     w.drive_to_the_end().await;
     // A plan of what is at the desk asks for nothing.
     let third = make(Choice::Cheapest).await.unwrap();
-    assert!(third.body.items.iter().all(|i| i.at_desk && i.chosen.is_none()));
+    assert_eq!(w.states(&matter).await, [JobState::Verified; 2]);
+    assert!(third.body.items.iter().all(|i| i.at_desk && i.chosen.is_none()), "{:#?}", third.body);
     assert_eq!(third.body.totals.cost.micros(), 0);
     w.assert_ledger().await;
 }
