@@ -74,7 +74,8 @@ pub(crate) async fn events(desktop: State<'_, Desktop>, channel: Channel<ApiEven
 #[tauri::command]
 pub(crate) async fn media_access(desktop: State<'_, Desktop>) -> Result<MediaAccess, ApiError> {
     let holdfast = desktop.holdfast()?;
-    let running = desktop.gateway.get_or_try_init(|| holdfast_gateway::serve(holdfast, ServeOptions::default())).await?;
+    let running =
+        desktop.gateway.get_or_try_init(|| holdfast_gateway::serve(holdfast, ServeOptions::default())).await?;
     Ok(MediaAccess { origin: format!("http://{}", running.address), key: running.media_key.clone() })
 }
 

@@ -43,7 +43,8 @@ pub(crate) fn asked(mut args: impl Iterator<Item = OsString>, home: Option<OsStr
 pub(crate) fn speak_a_language() {
     let spoken = ["LC_ALL", "LC_MESSAGES", "LANG"].iter().find_map(|n| env::var(n).ok().filter(|v| !v.is_empty()));
     let plain = spoken.is_none_or(|v| v == "POSIX" || v == "C" || v.starts_with("C."));
-    if plain && env::var_os("HOLDFAST_LANGUAGE_SET").is_none()
+    if plain
+        && env::var_os("HOLDFAST_LANGUAGE_SET").is_none()
         && let Ok(me) = env::current_exe()
     {
         let again = Command::new(me)

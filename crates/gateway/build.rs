@@ -21,7 +21,9 @@ fn main() -> io::Result<()> {
         collect(dist, &mut files)?;
         files.sort();
     } else if env::var_os("HOLDFAST_REQUIRE_UI").is_some_and(|v| v == "1") {
-        return Err(io::Error::other("ui/dist is missing: run `npm --prefix ui ci && npm --prefix ui run build` first"));
+        return Err(io::Error::other(
+            "ui/dist is missing: run `npm --prefix ui ci && npm --prefix ui run build` first",
+        ));
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("no OUT_DIR"))?);
     let mut table = fs::File::create(out.join("assets.rs"))?;

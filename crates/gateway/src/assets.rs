@@ -10,7 +10,12 @@ include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 pub(crate) async fn asset(method: Method, uri: Uri) -> Response {
     let path = if uri.path() == "/" { "/index.html" } else { uri.path() };
     let Some((name, bytes)) = FILES.iter().find(|(name, _)| *name == path) else {
-        return answer::refuse(StatusCode::NOT_FOUND, "gateway.not_found", "there is nothing at this address", "Begin at /.");
+        return answer::refuse(
+            StatusCode::NOT_FOUND,
+            "gateway.not_found",
+            "there is nothing at this address",
+            "Begin at /.",
+        );
     };
     if method != Method::GET && method != Method::HEAD {
         return answer::refuse(StatusCode::METHOD_NOT_ALLOWED, "gateway.method", "pages are only read", "Use GET.");

@@ -49,32 +49,48 @@ pub(crate) async fn host(State(gateway): State<Arc<Gateway>>, request: Request, 
     let named = text(request.headers(), "host").is_some_and(|h| is_ours(h, gateway.port));
     let in_uri = request.uri().authority().is_none_or(|a| is_ours(a.as_str(), gateway.port));
     if !named || !in_uri || request.headers().get_all(header::HOST).iter().count() != 1 {
-        return answer::refuse(StatusCode::MISDIRECTED_REQUEST, "gateway.host", "this is not the name of this gateway", "Use 127.0.0.1 and the port.");
+        return answer::refuse(
+            StatusCode::MISDIRECTED_REQUEST,
+            "gateway.host",
+            "this is not the name of this gateway",
+            "Use 127.0.0.1 and the port.",
+        );
     }
     next.run(request).await
 }
 
 /// Lets through who holds the token, the cookie on our own pages, or for media alone the media key.
 pub(crate) async fn token(State(gateway): State<Arc<Gateway>>, mut request: Request, next: Next) -> Response {
-    let headers = request.headers();
-    if origin_is_foreign(headers, gateway.port) {
-        return foreign();
-    }
-    let by_token = bearer(headers).is_some_and(|t| same(t, &gateway.token));
-    let by_cookie = cookie(headers, gateway.port).is_some_and(|t| same(t, &gateway.token));
-    if by_cookie && !by_token && !from_our_pages(headers, gateway.port) {
-        return foreign();
-    }
-    let by_key = || {
-        let query = request.uri().query().unwrap_or_default();
-        let key = query.split('&').find_map(|p| p.strip_prefix("key="));
-        request.uri().path().starts_with("/media/") && key.is_some_and(|k| same(k, &gateway.media_key))
-    };
-    if !by_token && !by_cookie && !by_key() {
-        return answer::refuse(StatusCode::UNAUTHORIZED, "gateway.token", "this request does not carry the token of this start", AGAIN);
+    if let Some(refused) = refused(&gateway, &request) {
+        return refused;
     }
     request.extensions_mut().insert(Trusted);
     next.run(request).await
+}
+
+fn refused(gateway: &Gateway, request: &Request) -> Option<Response> {
+    let headers = request.headers();
+    let by_token = bearer(headers).is_some_and(|t| same(t, &gateway.token));
+    let by_cookie = cookie(headers, gateway.port).is_some_and(|t| same(t, &gateway.token));
+    let from_elsewhere = by_cookie && !by_token && !from_our_pages(headers, gateway.port);
+    if origin_is_foreign(headers, gateway.port) || from_elsewhere {
+        return Some(foreign());
+    }
+    let by_key =
+        request.uri().path().starts_with("/media/") && media_key(request).is_some_and(|k| same(k, &gateway.media_key));
+    let known = by_token || by_cookie || by_key;
+    (!known).then(|| {
+        answer::refuse(
+            StatusCode::UNAUTHORIZED,
+            "gateway.token",
+            "this request does not carry the token of this start",
+            AGAIN,
+        )
+    })
+}
+
+fn media_key(request: &Request) -> Option<&str> {
+    request.uri().query()?.split('&').find_map(|p| p.strip_prefix("key="))
 }
 
 /// Trades the token for a cookie that scripts cannot read.
@@ -94,7 +110,7 @@ pub(crate) async fn session(State(gateway): State<Arc<Gateway>>, headers: Header
 
 /// What every answer says to the browser.
 pub(crate) async fn headers(request: Request, next: Next) -> Response {
-    let keyed = request.uri().path().starts_with("/media/") && request.uri().query().is_some_and(|q| q.contains("key="));
+    let keyed = request.uri().path().starts_with("/media/") && media_key(&request).is_some();
     let mut answer = next.run(request).await;
     let fixed = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
@@ -104,7 +120,10 @@ pub(crate) async fn headers(request: Request, next: Next) -> Response {
         (header::HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (header::HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
         // The window's page has another origin and shows media from here; whoever has no key gets nothing anyway.
-        (header::HeaderName::from_static("cross-origin-resource-policy"), if keyed { "cross-origin" } else { "same-origin" }),
+        (
+            header::HeaderName::from_static("cross-origin-resource-policy"),
+            if keyed { "cross-origin" } else { "same-origin" },
+        ),
     ];
     for (name, value) in fixed {
         answer.headers_mut().insert(name, HeaderValue::from_static(value));
@@ -138,5 +157,10 @@ fn from_our_pages(headers: &HeaderMap, port: u16) -> bool {
 }
 
 fn foreign() -> Response {
-    answer::refuse(StatusCode::FORBIDDEN, "gateway.origin", "this request comes from a page that is not Holdfast's", AGAIN)
+    answer::refuse(
+        StatusCode::FORBIDDEN,
+        "gateway.origin",
+        "this request comes from a page that is not Holdfast's",
+        AGAIN,
+    )
 }

@@ -88,7 +88,8 @@ pub(crate) struct Gateway {
 /// # Errors
 /// `gateway.port` where the port cannot be had, `gateway.random` where the system gives no randomness.
 pub async fn serve(holdfast: Arc<Holdfast>, options: ServeOptions) -> Result<Running, ApiError> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(|e| no_port(options.port, &e))?;
+    let listener =
+        TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.map_err(|e| no_port(options.port, &e))?;
     let address = listener.local_addr().map_err(|e| no_port(options.port, &e))?;
     let (stop, commands) = (CancellationToken::new(), TaskTracker::new());
     let gateway = Arc::new(Gateway {
@@ -121,7 +122,14 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .route("/session", post(guard::session))
         .merge(guarded)
         .fallback(assets::asset)
-        .method_not_allowed_fallback(async || answer::refuse(StatusCode::METHOD_NOT_ALLOWED, "gateway.method", "this address is asked another way", "See the documentation of the gateway."))
+        .method_not_allowed_fallback(async || {
+            answer::refuse(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "gateway.method",
+                "this address is asked another way",
+                "See the documentation of the gateway.",
+            )
+        })
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), guard::host))
         .layer(middleware::from_fn(guard::headers))
@@ -138,19 +146,34 @@ async fn command(
 ) -> Response {
     let json = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).and_then(|v| v.split(';').next());
     if json.map(str::trim) != Some("application/json") {
-        return answer::refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "gateway.media_type", "requests are JSON", "Send Content-Type: application/json.");
+        return answer::refuse(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "gateway.media_type",
+            "requests are JSON",
+            "Send Content-Type: application/json.",
+        );
     }
     let body = match body {
         Ok(body) => body,
         Err(e) if e.status() == StatusCode::PAYLOAD_TOO_LARGE => {
-            return answer::refuse(e.status(), "gateway.too_large", "the request is larger than 2 MiB", "Ask for less at once.");
+            return answer::refuse(
+                e.status(),
+                "gateway.too_large",
+                "the request is larger than 2 MiB",
+                "Ask for less at once.",
+            );
         }
         Err(e) => return answer::refuse(e.status(), "gateway.body", "the request broke off", "Send it again."),
     };
     let arguments = match serde_json::from_slice(&body) {
         Ok(arguments) => arguments,
         Err(e) => {
-            return answer::refuse(StatusCode::BAD_REQUEST, "gateway.json", &format!("the request is no JSON: {e}"), "Send a JSON object, {} where there are no arguments.");
+            return answer::refuse(
+                StatusCode::BAD_REQUEST,
+                "gateway.json",
+                &format!("the request is no JSON: {e}"),
+                "Send a JSON object, {} where there are no arguments.",
+            );
         }
     };
     let holdfast = Arc::clone(&gateway.holdfast);
@@ -175,7 +198,12 @@ fn secret() -> Result<String, ApiError> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|e| {
         let message = format!("the system gives no random numbers: {e}");
-        ApiError::new(ApiErrorKind::Failure, "gateway.random", message, "Start again; without them no safe token can be made.")
+        ApiError::new(
+            ApiErrorKind::Failure,
+            "gateway.random",
+            message,
+            "Start again; without them no safe token can be made.",
+        )
     })?;
     Ok(hex::encode(bytes))
 }

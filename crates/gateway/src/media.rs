@@ -53,8 +53,12 @@ pub(crate) async fn media(
         Part::Whole => (StatusCode::OK, 0, whole),
         Part::Range(start, len) => (StatusCode::PARTIAL_CONTENT, start, len),
         Part::Unsatisfiable => {
-            let mut refused =
-                answer::refuse(StatusCode::RANGE_NOT_SATISFIABLE, "gateway.range", "there are no such bytes", "Ask for a range inside the length.");
+            let mut refused = answer::refuse(
+                StatusCode::RANGE_NOT_SATISFIABLE,
+                "gateway.range",
+                "there are no such bytes",
+                "Ask for a range inside the length.",
+            );
             set(&mut refused, header::CONTENT_RANGE, &format!("bytes */{whole}"));
             return refused;
         }
@@ -98,7 +102,9 @@ fn part(headers: &HeaderMap, tag: &str, whole: u64) -> Part {
         return Part::Whole;
     }
     let spec = headers.get(header::RANGE).and_then(|v| v.to_str().ok()).and_then(|v| v.strip_prefix("bytes="));
-    let Some((first, last)) = spec.filter(|s| !s.contains(',')).and_then(|s| s.trim().split_once('-')) else { return Part::Whole };
+    let Some((first, last)) = spec.filter(|s| !s.contains(',')).and_then(|s| s.trim().split_once('-')) else {
+        return Part::Whole;
+    };
     let range = match (first.parse::<u64>(), last.parse::<u64>()) {
         (Ok(first), Ok(last)) if first <= last => first..last.saturating_add(1).min(whole),
         (Ok(first), Err(_)) if last.is_empty() => first..whole,

@@ -1,0 +1,122 @@
+// The real window, driven over WebDriver through tauri-driver, on a display that nobody sees.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+
+const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
+const PATIENCE_MS = 20_000;
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+async function until(what, ask) {
+  const end = Date.now() + PATIENCE_MS;
+  for (let last; ; ) {
+    try {
+      const answer = await ask();
+      if (answer) return answer;
+    } catch (e) {
+      last = e;
+    }
+    if (Date.now() > end) throw new Error(`waited in vain for ${what}${last ? `: ${last.message}` : ''}`);
+    await new Promise((r) => setTimeout(r, 50));
+  }
+}
+
+/** Starts a display, the driver and the window; all are ended by `close`. */
+export async function openWindow({ app, home, tauriDriver, env = {} }) {
+  for (const file of [app, tauriDriver, '/usr/bin/WebKitWebDriver', '/usr/bin/Xvfb']) if (!existsSync(file)) throw new Error(`${file} is missing`);
+  const children = [];
+  const start = (command, args, options) => {
+    const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options });
+    children.push(child);
+    return child;
+  };
+  const close = async () => {
+    for (const child of children.reverse()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      child.kill('SIGTERM');
+      await once(child, 'exit');
+    }
+  };
+  try {
+    const x = start('Xvfb', ['-displayfd', '3', '-screen', '0', '1360x900x24', '-nolisten', 'tcp'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
+    const [number] = await once(x.stdio[3], 'data');
+    const display = `:${String(number).trim()}`;
+    const [port, nativePort] = [await freePort(), await freePort()];
+    start(tauriDriver, ['--port', String(port), '--native-port', String(nativePort)], {
+      env: { ...process.env, ...env, DISPLAY: display, HOLDFAST_HOME: home, WEBKIT_DISABLE_COMPOSITING_MODE: '1', LIBGL_ALWAYS_SOFTWARE: '1' },
+    });
+    const base = `http://127.0.0.1:${port}`;
+    await until('tauri-driver', async () => (await fetch(`${base}/status`)).ok);
+    const window = new Window(base, display);
+    await window.begin(app);
+    return { window, display, close: async () => { await window.end(); await close(); } };
+  } catch (e) {
+    await close();
+    throw e;
+  }
+}
+
+class Window {
+  constructor(base, display) {
+    this.base = base;
+    this.display = display;
+  }
+
+  async send(method, path, body) {
+    const answer = await fetch(this.base + path, { method, headers: { 'content-type': 'application/json' }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    const { value } = await answer.json();
+    if (!answer.ok) throw new Error(`${value?.error}: ${value?.message}`);
+    return value;
+  }
+
+  async begin(app) {
+    const { sessionId } = await this.send('POST', '/session', { capabilities: { alwaysMatch: { 'tauri:options': { application: app } } } });
+    this.path = `/session/${sessionId}`;
+  }
+
+  async end() {
+    if (this.path) await this.send('DELETE', this.path);
+  }
+
+  run(script, ...args) {
+    return this.send('POST', `${this.path}/execute/sync`, { script, args });
+  }
+
+  async find(css) {
+    const found = await this.send('POST', `${this.path}/element`, { using: 'css selector', value: css });
+    return found[ELEMENT];
+  }
+
+  /** Presses keys as a person would: a string is typed, `{Enter}` and the like are keys. */
+  async press(...keys) {
+    const CODES = { '{Enter}': '\uE007', '{Tab}': '\uE004', '{Escape}': '\uE00C', '{Down}': '\uE015', '{Space}': ' ', '{Right}': '\uE014' };
+    const actions = keys.flatMap((k) => (CODES[k] ? [CODES[k]] : [...k])).flatMap((value) => [{ type: 'keyDown', value }, { type: 'keyUp', value }]);
+    await this.send('POST', `${this.path}/actions`, { actions: [{ type: 'key', id: 'keyboard', actions }] });
+  }
+
+  text(css) {
+    return this.run('return document.querySelector(arguments[0])?.textContent ?? ""', css);
+  }
+
+  /** Waits until the page shows `words`. */
+  see(words) {
+    return until(`“${words}”`, () => this.run('return document.body.innerText.includes(arguments[0])', words));
+  }
+
+  until(what, script, ...args) {
+    return until(what, () => this.run(script, ...args));
+  }
+
+  async screenshot() {
+    return Buffer.from(await this.send('GET', `${this.path}/screenshot`), 'base64');
+  }
+}
