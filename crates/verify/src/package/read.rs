@@ -76,10 +76,14 @@ impl Package {
     fn open(root: PathBuf, cancel: &Cancel, progress: &dyn ProgressSink) -> Result<Self, PackageError> {
         let mut findings = Vec::new();
         let sizes = bag::walk(&root, &mut findings).map_err(PackageError::io(&root))?;
-        let paths: Vec<PathBuf> = sizes.keys().map(|p| root.join(p)).collect();
-        let measured = measure_all(&paths, sizes.values().sum(), cancel, progress)?;
+        let total_bytes = sizes.values().sum();
+        // The longest first, so that no core is left with one at the end.
+        let mut names: Vec<(u64, String)> = sizes.into_iter().map(|(name, size)| (size, name)).collect();
+        names.sort_by(|(a, _), (b, _)| b.cmp(a));
+        let paths: Vec<PathBuf> = names.iter().map(|(_, name)| root.join(name)).collect();
+        let measured = measure_all(&paths, total_bytes, cancel, progress)?;
         let mut files = BTreeMap::new();
-        for (name, answer) in sizes.into_keys().zip(measured) {
+        for ((_, name), answer) in names.into_iter().zip(measured) {
             if let Err(error) = &answer {
                 findings.push(Finding::new(Code::PackageUnreadable, &name, "a file that can be read", error));
             }
