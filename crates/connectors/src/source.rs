@@ -4,7 +4,7 @@ use bytes::Bytes;
 use holdfast_model::{Cancel, CanonicalRecord, Clock, SourceRef};
 use jiff::Timestamp;
 use serde_json::Value;
-use std::{fs::File, io, sync::Arc, time::SystemTime};
+use std::{fs::File, io, path::PathBuf, sync::Arc, time::SystemTime};
 use tokio::sync::mpsc;
 
 /// A source of recordings.
@@ -153,6 +153,14 @@ impl Fetched {
     #[must_use]
     pub fn file(&self) -> &File {
         &self.file
+    }
+
+    /// A path that leads to this very file, even where its name was given to another meanwhile; good while this lives.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        use std::os::fd::AsRawFd as _;
+        let folder = if cfg!(target_os = "linux") { "/proc/self/fd" } else { "/dev/fd" };
+        PathBuf::from(format!("{folder}/{}", self.file.as_raw_fd()))
     }
 
     /// Whether the file still is what it was when it was opened.

@@ -10,6 +10,18 @@ pub struct Intent {
 }
 
 impl Intent {
+    /// Takes up an intent that was appended together with others.
+    ///
+    /// # Errors
+    /// [`LedgerError::NotAnIntent`].
+    pub fn of(entry: LedgerEntry) -> Result<Self, LedgerError> {
+        if entry.event.phase == Phase::Intent {
+            Ok(Self { entry })
+        } else {
+            Err(LedgerError::NotAnIntent { sequence: entry.event.sequence })
+        }
+    }
+
     /// Number of the intent's entry.
     #[must_use]
     pub fn sequence(&self) -> u64 {
@@ -73,11 +85,6 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::NotAnIntent`], and as [`Ledger::entry`].
     pub async fn intent(&self, sequence: u64) -> Result<Intent, LedgerError> {
-        let entry = self.entry(sequence).await?;
-        if entry.event.phase == Phase::Intent {
-            Ok(Intent { entry })
-        } else {
-            Err(LedgerError::NotAnIntent { sequence })
-        }
+        Intent::of(self.entry(sequence).await?)
     }
 }
