@@ -11,7 +11,7 @@ use holdfast_testkit::{
 use std::{
     collections::BTreeSet,
     fs,
-    io::Read as _,
+    io::{BufRead as _, BufReader, Read as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -69,14 +69,24 @@ async fn assert_whole(root: &Path, store: &Store) -> usize {
     count
 }
 
-/// Lines of a child that was killed in the midst of its work, after a while that `seed` decides.
+/// Lines of a child that was killed in the midst of its work: after so many acknowledgements, and a moment more, as `run`
+/// decides; each fifth at a moment after its start, which may be before its first.
 fn killed_writer(root: &Path, run: u64) -> Vec<String> {
     let mut writer = child::command("write", root, run).spawn().unwrap();
-    let wait = (run + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 57;
-    std::thread::sleep(Duration::from_millis(5 + wait));
-    writer.kill().unwrap();
+    let random = (run + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut said = BufReader::new(writer.stdout.take().unwrap());
     let mut output = Vec::new();
-    writer.stdout.take().unwrap().read_to_end(&mut output).unwrap();
+    let moment = if run % 5 == 4 {
+        Duration::from_millis(random >> 57)
+    } else {
+        for _ in 0..5 + (random >> 58) {
+            assert!(said.read_until(b'\n', &mut output).unwrap() > 0, "the writer ended by itself");
+        }
+        Duration::from_micros(random >> 32 & 0xfff)
+    };
+    std::thread::sleep(moment);
+    writer.kill().unwrap();
+    said.read_to_end(&mut output).unwrap();
     writer.wait().unwrap();
     child::said(&output)
 }
@@ -87,7 +97,7 @@ fn a_killed_writer_loses_nothing_that_it_acknowledged_and_leaves_nothing_half_ma
     let root = folder.path();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (mut acknowledged, mut found) = (0, 0);
-    for run in 0..40 {
+    for run in 0..24 {
         // The next writer itself sweeps what the one before left, and is killed at that too; each fourth time we look.
         let said = killed_writer(root, run);
         let clock = ManualClock::default();
