@@ -91,6 +91,8 @@ pub(crate) struct Inner {
     pub(crate) parts: DeskParts,
     /// Names this desk in leases.
     pub(crate) owner: String,
+    /// Held while the remembered checkpoint is replaced.
+    pub(crate) witness: tokio::sync::Mutex<()>,
 }
 
 impl Desk {
@@ -101,7 +103,7 @@ impl Desk {
     pub fn new(parts: DeskParts) -> Result<Self, RetrievalError> {
         std::fs::create_dir_all(&parts.folder).map_err(RetrievalError::io("make the folder", &parts.folder))?;
         let owner = owner_name(&parts.agent)?;
-        Ok(Self { inner: Arc::new(Inner { parts, owner }) })
+        Ok(Self { inner: Arc::new(Inner { parts, owner, witness: tokio::sync::Mutex::default() }) })
     }
 
     pub(crate) fn parts(&self) -> &DeskParts {

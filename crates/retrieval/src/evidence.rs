@@ -273,11 +273,15 @@ impl Desk {
     pub(crate) async fn ledger_evidence(&self, id: &ArchiveId) -> Result<LedgerEvidence, RetrievalError> {
         // An entry that the lookup does not name any more is still looked for where the index says that it stood.
         let stated = self.parts().index.get(id).await?.map(|r| r.accession_sequence);
+        // What is remembered is read first: the ledger may go on meanwhile, but never back.
+        let known = self.known_checkpoint()?;
         let (checkpoint, stored) = self.parts().ledger.evidence_of(id, stated.as_slice()).await?;
-        self.evidence_from(&checkpoint, stored).await
+        let remembered = self.remembered(known, &checkpoint).await?;
+        Ok(LedgerEvidence { remembered, ..self.evidence_from(&checkpoint, stored)? })
     }
 
-    pub(crate) async fn evidence_from(
+    /// Entries and their proofs under one checkpoint.
+    pub(crate) fn evidence_from(
         &self,
         checkpoint: &Checkpoint,
         stored: Vec<StoredEntry>,
@@ -303,7 +307,7 @@ impl Desk {
             checkpoint: Some(checkpoint.text().to_owned()),
             public_key: ledger.public_key(),
             mac_failures: Some(mac_failures),
-            remembered: self.remembered(checkpoint).await?,
+            remembered: None,
             timestamp_expected: false,
         })
     }
@@ -313,20 +317,27 @@ impl Desk {
         named.unwrap_or_else(|| self.parts().folder.join(".witness"))
     }
 
-    /// The newest checkpoint that was seen before, with the proof that the ledger continues it, where it does. A ledger that
-    /// goes on as it should is remembered in its turn; one that does not never replaces what is remembered.
-    async fn remembered(&self, now: &Checkpoint) -> Result<Option<RememberedCheckpoint>, RetrievalError> {
+    /// The newest checkpoint that was seen before.
+    fn known_checkpoint(&self) -> Result<Option<String>, RetrievalError> {
         let path = self.witness();
-        let text = match std::fs::read_to_string(&path) {
-            Ok(text) => Some(text),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => return Err(RetrievalError::io("read", &path)(e)),
-        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(RetrievalError::io("read", &path)(e)),
+        }
+    }
+
+    /// What is remembered, with the proof that the ledger continues it, where it does. A ledger that goes on as it should is
+    /// remembered in its turn; one that does not never replaces what is remembered.
+    async fn remembered(
+        &self,
+        known: Option<String>,
+        now: &Checkpoint,
+    ) -> Result<Option<RememberedCheckpoint>, RetrievalError> {
         let key = self.parts().ledger.verifier_key();
-        let genuine = now.verify(key).is_ok();
-        let Some(text) = text else {
-            if genuine {
-                self.remember(&path, now).await?;
+        let Some(text) = known else {
+            if now.verify(key).is_ok() {
+                self.remember(now).await?;
             }
             return Ok(None);
         };
@@ -342,13 +353,18 @@ impl Desk {
             _ => false,
         };
         if continues && before.as_ref().is_some_and(|b| b.size() < now.size()) {
-            self.remember(&path, now).await?;
+            self.remember(now).await?;
         }
         Ok(Some(RememberedCheckpoint { checkpoint: text, consistency: proof.map(|p| p.hashes) }))
     }
 
-    async fn remember(&self, path: &Path, checkpoint: &Checkpoint) -> Result<(), RetrievalError> {
-        let (path, text) = (path.to_owned(), checkpoint.text().to_owned());
+    async fn remember(&self, checkpoint: &Checkpoint) -> Result<(), RetrievalError> {
+        let _turn = self.inner.witness.lock().await;
+        let newest = self.known_checkpoint()?.and_then(|text| Checkpoint::parse(&text).ok());
+        if newest.is_some_and(|n| n.size() >= checkpoint.size()) {
+            return Ok(()); // another task was here with a newer one
+        }
+        let (path, text) = (self.witness(), checkpoint.text().to_owned());
         blocking(move || write_small(&path, text.as_bytes())).await
     }
 }

@@ -9,6 +9,7 @@ use crate::{
 use holdfast_index::{Claim, CreateOutcome, Lease, Work, WorkKind};
 use holdfast_ledger::{Action, Agent, Checkpoint, EventOutcome, Phase, StoredEntry};
 use holdfast_model::{ArchiveId, Cancel, Fault as _, Manifest, MatterId, Progress, ProgressSink, Sha256Digest};
+use holdfast_reports::{CustodyReport, render_all};
 use holdfast_verify::{
     Outcome, VerificationReport,
     package::{ExhibitSource, FinishedPackage, MatterDescription, PackageHeader, PackageWriter, Withheld, verify_package},
@@ -250,7 +251,7 @@ impl Desk {
                 hashes: proof.hashes,
             });
         }
-        let evidence = self.evidence_from(&checkpoint, proofs).await?;
+        let evidence = self.evidence_from(&checkpoint, proofs)?;
         let mut writer = self.begin_package(making, matter, withheld, cancel).await?;
         let total = chosen.len() as u64;
         let mut reports = BTreeMap::new();
@@ -271,6 +272,11 @@ impl Desk {
             let mut writer = writer;
             writer.add_ledger(&evidence).map_err(package_error)?;
             writer.add_verification(&reports).map_err(package_error)?;
+            let report_error = |e: holdfast_reports::ReportError| RetrievalError::Package(e.to_string());
+            let custody = CustodyReport::of_package(&writer, &evidence, &reports).map_err(report_error)?;
+            for file in render_all(&custody).map_err(report_error)? {
+                writer.add(&file.path, &file.bytes).map_err(package_error)?;
+            }
             writer.finish().map_err(package_error)
         })
         .await?;

@@ -3,7 +3,7 @@ use crate::{
     desk::{passed, CAS_ATTEMPTS, Desk, draft, read_doc, write_doc},
     error::RetrievalError,
 };
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use holdfast_index::{Claim, Lease, UpdateOutcome, Work, WorkKind};
 use holdfast_ledger::{Action, Agent, EventDraft, EventOutcome, LedgerError, Phase};
 use holdfast_model::{Cancel, Fault, FaultKind, MatterId, ProgressSink};
@@ -73,8 +73,11 @@ impl Desk {
             if !to_poll.is_empty() {
                 self.poll(to_poll).await?;
             }
-            let fetches = stream::iter(to_fetch).map(|row| self.fetch(row, progress, cancel));
-            let results: Vec<Result<(), RetrievalError>> = fetches.buffer_unordered(at_once).collect().await;
+            // Boxed before they become a stream: the compiler cannot see that borrowing closures inside one are `Send`.
+            let fetches: Vec<BoxFuture<'_, _>> =
+                to_fetch.into_iter().map(|row| self.fetch(row, progress, cancel).boxed()).collect();
+            let results: Vec<Result<(), RetrievalError>> =
+                stream::iter(fetches).buffer_unordered(at_once).collect().await;
             results.into_iter().collect::<Result<(), _>>()?;
         }
         self.summary(matter, worked_on).await

@@ -67,7 +67,10 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), RetrievalError> {
 
 /// Writes a small file so that either the old or the new one is there whatever happens.
 pub(crate) fn write_small(path: &Path, bytes: &[u8]) -> Result<(), RetrievalError> {
-    let temp = path.with_extension("new");
+    // Named by process, as another one may write the same file at the same moment.
+    let mut temp = path.as_os_str().to_owned();
+    temp.push(format!(".{}.new", std::process::id()));
+    let temp = Path::new(&temp).to_owned();
     let mut file = File::create(&temp).map_err(RetrievalError::io("write", &temp))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(RetrievalError::io("write", &temp))?;
     fs::rename(&temp, path).map_err(RetrievalError::io("rename to", path))?;

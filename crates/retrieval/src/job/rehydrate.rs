@@ -4,7 +4,7 @@ use crate::{
     error::RetrievalError,
     plan::speed_word,
 };
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use holdfast_ledger::{Action, EventDraft, EventOutcome, Phase};
 use holdfast_model::{ArchiveId, Availability, Fault as _, Retry, fail_after};
 use jiff::{SignedDuration, Timestamp};
@@ -110,11 +110,17 @@ impl Desk {
 
     /// Asks the store for each; where that fails, asks whether it took effect all the same.
     async fn request(&self, rows: Vec<Row>) -> Vec<(Row, Result<Availability, RetrievalError>)> {
-        stream::iter(rows)
-            .map(|row| async move {
-                let result = self.request_one(&row).await;
-                (row, result)
+        let requests: Vec<BoxFuture<'_, _>> = rows
+            .into_iter()
+            .map(|row| {
+                async move {
+                    let result = self.request_one(&row).await;
+                    (row, result)
+                }
+                .boxed()
             })
+            .collect();
+        stream::iter(requests)
             .buffer_unordered(self.parts().settings.requests_at_once.max(1))
             .collect()
             .await

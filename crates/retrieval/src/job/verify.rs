@@ -65,7 +65,7 @@ impl Desk {
             };
             passed("retrieval.downloaded")?;
             row.job.measured.clone_from(&bytes);
-            self.announce_verification(row).await?;
+            self.conclude_download(row).await?;
             bytes.map(|fixity| (self.part_path(row), fixity))
         } else {
             // Another process was at it: the bytes are measured again, wherever it left them.
@@ -75,6 +75,7 @@ impl Desk {
             }
             found
         };
+        self.announce_verification(row).await?;
         self.judge(row, measured).await
     }
 
@@ -112,8 +113,7 @@ impl Desk {
         Ok(done.fixity)
     }
 
-    /// The download's outcome and the verification's intent, in one piece.
-    async fn announce_verification(&self, row: &mut Row) -> Result<(), RetrievalError> {
+    async fn conclude_download(&self, row: &mut Row) -> Result<(), RetrievalError> {
         let mut outcome = self.job_draft(row, Action::Download, Phase::Outcome).moved("archive", "desk");
         match &row.job.measured {
             Some(fixity) => {
@@ -127,11 +127,18 @@ impl Desk {
         }
         let outcome = concluding(row, outcome);
         self.conclude(vec![outcome]).await?;
-        passed("retrieval.download_recorded")?;
+        // From here on it is not downloaded again, whatever happens.
+        JobState::Verifying.as_str().clone_into(&mut row.work.state);
+        passed("retrieval.download_recorded")
+    }
+
+    async fn announce_verification(&self, row: &mut Row) -> Result<(), RetrievalError> {
+        if row.job.intent.is_some() {
+            return Ok(()); // by the process that was at it before
+        }
         let intent = self.job_draft(row, Action::Verification, Phase::Intent);
         row.job.intent = Some(self.note(intent.once(row.token_of("verification", row.job.downloads))).await?);
         passed("retrieval.verification_announced")?;
-        JobState::Verifying.as_str().clone_into(&mut row.work.state);
         self.keep_one(row).await?;
         passed("retrieval.verification_intended")?;
         Ok(())
