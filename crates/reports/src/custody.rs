@@ -1,4 +1,5 @@
 use crate::{
+    ReportError,
     document::{Block, Column, Document},
     format,
 };
@@ -6,11 +7,12 @@ use holdfast_model::{
     ArchiveId, CanonicalRecord, HOLDFAST_VERSION, Manifest, MatterId, Probe, RetentionDecision, Sha256Digest,
 };
 use holdfast_verify::{
-    Check, CheckResult, CustodyStep, Finding, Link, Outcome, Severity, VerificationReport,
-    package::{Exhibit, LedgerDescription, MatterDescription, Withheld},
+    Check, CheckResult, CustodyStep, Finding, LedgerEvidence, Link, Outcome, Severity, VerificationReport,
+    package::{Exhibit, LedgerDescription, MatterDescription, PackageWriter, Withheld},
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The format's name and version, first field of `custody.json`.
 pub const CUSTODY_FORMAT: &str = "holdfast-custody/1";
@@ -86,6 +88,39 @@ impl CustodyReport {
     ) -> Self {
         let software = format!("holdfast/{HOLDFAST_VERSION}");
         Self { format: CUSTODY_FORMAT.into(), made_at, software, matter, ledger, timeline, exhibits, withheld }
+    }
+
+    /// The report of a package whose exhibits and ledger were put in already. `verifications` are by exhibit; an exhibit
+    /// without one is reported with nothing checked.
+    ///
+    /// # Errors
+    /// [`ReportError::Package`] where a manifest can't be read back or the ledger is not in yet.
+    pub fn of_package(
+        writer: &PackageWriter,
+        evidence: &LedgerEvidence,
+        verifications: &BTreeMap<String, VerificationReport>,
+    ) -> Result<Self, ReportError> {
+        let missing = || ReportError::Package("the ledger's part was not put in".into());
+        let (ledger, header) = (writer.ledger().ok_or_else(missing)?.clone(), writer.header());
+        let mut own: BTreeMap<ArchiveId, Vec<CustodyStep>> = BTreeMap::new();
+        let (mut timeline, mut held) = (Vec::new(), evidence.holds());
+        for step in evidence.steps() {
+            match step.archive_id.clone() {
+                Some(id) => own.entry(id).or_default().push(step),
+                None => timeline.push(step),
+            }
+        }
+        let mut exhibits = Vec::new();
+        for exhibit in writer.exhibits() {
+            let manifest = writer.manifest(exhibit).map_err(|e| ReportError::Package(e.to_string()))?;
+            let verification = verifications.get(&exhibit.exhibit).cloned();
+            let verification = verification.unwrap_or_else(|| VerificationReport::new(vec![], vec![]));
+            let holds = held.remove(&exhibit.archive_id).unwrap_or_default();
+            let steps = own.remove(&exhibit.archive_id).unwrap_or_default();
+            exhibits.push(ExhibitReport::of(exhibit, &manifest, holds, verification, steps));
+        }
+        let matter = header.matter.clone();
+        Ok(Self::new(matter, ledger, header.created_at, timeline, exhibits, header.withheld.clone()))
     }
 }
 

@@ -6,6 +6,9 @@ pub enum ReportError {
     /// The PDF could not be made, or would not be valid PDF/A.
     #[error("the PDF can't be made: {0}")]
     Pdf(String),
+    /// The package that is reported on could not be read back.
+    #[error("the package can't be reported on: {0}")]
+    Package(String),
     /// The JSON could not be made.
     #[error("the JSON can't be made: {0}")]
     Json(String),
@@ -15,6 +18,7 @@ impl Fault for ReportError {
     fn code(&self) -> &'static str {
         match self {
             Self::Pdf(_) => "reports.pdf",
+            Self::Package(_) => "reports.package",
             Self::Json(_) => "reports.json",
         }
     }

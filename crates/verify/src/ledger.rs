@@ -1,9 +1,10 @@
 //! The ledger's part of a verification: entries, their proofs, their neighbours, the checkpoint, and what was known before.
 
-use crate::{Finding, FindingCode as Code, Link, report::Collector};
+use crate::{CustodyStep, Finding, FindingCode as Code, Link, recording::holds_by_ledger, report::Collector};
 use holdfast_ledger::{Checkpoint, CheckpointError, InclusionProof, LedgerEntry, VerifierKey, merkle};
-use holdfast_model::Sha256Digest;
+use holdfast_model::{ArchiveId, MatterId, Sha256Digest};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One ledger entry as it was read, with what shows that it stands in the tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +51,31 @@ pub struct LedgerEvidence {
     pub remembered: Option<RememberedCheckpoint>,
     /// Whether checkpoints are to carry a timestamp of an independent authority.
     pub timestamp_expected: bool,
+}
+
+impl LedgerEvidence {
+    /// The entries that can be read.
+    fn read(&self) -> Vec<LedgerEntry> {
+        self.entries.iter().filter_map(|e| LedgerEntry::parse(&e.entry).ok()).collect()
+    }
+
+    /// The entries in words, in their order; those that can't be read are left out.
+    #[must_use]
+    pub fn steps(&self) -> Vec<CustodyStep> {
+        self.read().iter().map(CustodyStep::from).collect()
+    }
+
+    /// The matters that hold each recording according to the entries.
+    #[must_use]
+    pub fn holds(&self) -> BTreeMap<ArchiveId, Vec<MatterId>> {
+        let mut by_recording: BTreeMap<ArchiveId, Vec<LedgerEntry>> = BTreeMap::new();
+        for entry in self.read() {
+            if let Some(id) = entry.event.archive_id().cloned() {
+                by_recording.entry(id).or_default().push(entry);
+            }
+        }
+        by_recording.into_iter().map(|(id, entries)| (id, holds_by_ledger(&entries))).collect()
+    }
 }
 
 /// The SHA-256 of a public key's 32 bytes, in hexadecimal: what people compare over the telephone. The ledger's id begins

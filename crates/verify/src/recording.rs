@@ -86,7 +86,8 @@ pub fn verify_recording(observed: &Observed) -> VerificationReport {
         index: &observed.index,
         holds: &observed.holds,
     };
-    check_recording(&recording, &entries, &mut out);
+    let own: Vec<_> = entries.iter().filter(|e| e.entry.event.archive_id() == Some(&observed.archive_id)).collect();
+    check_recording(&recording, &own, &mut out);
     out.finish()
 }
 
@@ -109,12 +110,12 @@ struct AccessionFacts {
     manifest: Option<Sha256Digest>,
 }
 
-pub(crate) fn check_recording(r: &Recording<'_>, entries: &[ReadEntry], out: &mut Collector) {
-    let own: Vec<&ReadEntry> = entries.iter().filter(|e| e.entry.event.archive_id() == Some(r.archive_id)).collect();
+/// Looks at every link of a recording but the ledger's; `own` are its entries.
+pub(crate) fn check_recording(r: &Recording<'_>, own: &[&ReadEntry], out: &mut Collector) {
     let manifest = r.manifest.map(serde_json::from_slice::<Manifest>);
     let parsed = manifest.as_ref().and_then(|m| m.as_ref().ok());
 
-    let accession = check_accession(r, &own, parsed, out);
+    let accession = check_accession(r, own, parsed, out);
     check_manifest(r, manifest.as_ref(), &accession, out);
     check_bytes(r, parsed, &accession, out);
     check_payload(r, parsed, out);
@@ -140,8 +141,8 @@ pub(crate) fn check_recording(r: &Recording<'_>, entries: &[ReadEntry], out: &mu
         None => [Link::ObjectMetadata, Link::Retention, Link::Hold].iter().for_each(|l| out.not_checked(*l, r.subject)),
         Some(object) => {
             out.checked(Link::ObjectMetadata, r.subject, object_findings(r.subject, object, manifest));
-            out.checked(Link::Retention, r.subject, retention_findings(r.subject, object, manifest, &own));
-            out.checked(Link::Hold, r.subject, hold_findings(r, object, &own));
+            out.checked(Link::Retention, r.subject, retention_findings(r.subject, object, manifest, own));
+            out.checked(Link::Hold, r.subject, hold_findings(r, object, own));
         }
     }
 }

@@ -1,17 +1,15 @@
 //! A whole package with its reports: verified, and its report bound to the ledger.
 
-use crate::{
-    sample::{exhibit_report, report},
-    support::{Archive, matter, time},
-};
+use crate::support::{Archive, matter, time};
 use holdfast_ledger::Signer as _;
-use holdfast_model::{Cancel, NoProgress};
-use holdfast_reports::render_all;
+use holdfast_model::{Cancel, Fault as _, NoProgress};
+use holdfast_reports::{CustodyReport, render_all};
 use holdfast_verify::{
     FindingCode, Outcome,
     package::{ExhibitSource, PackageHeader, PackageWriter, verify_package},
+    verify_recording,
 };
-use std::{fs, path::Path, process::Command};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 fn write(archive: &Archive, folder: &Path) -> std::path::PathBuf {
     let header = PackageHeader {
@@ -21,8 +19,7 @@ fn write(archive: &Archive, folder: &Path) -> std::path::PathBuf {
         withheld: vec![],
     };
     let mut writer = PackageWriter::create(folder, "p", header, Cancel::default()).unwrap();
-    let mut custody = report(archive);
-    custody.exhibits.clear();
+    let mut verifications = BTreeMap::new();
     for (i, r) in archive.recordings.iter().enumerate() {
         let exhibit = writer
             .add_exhibit(ExhibitSource {
@@ -31,10 +28,15 @@ fn write(archive: &Archive, folder: &Path) -> std::path::PathBuf {
                 payload: &mut r.payload.as_slice(),
             })
             .unwrap();
-        custody.exhibits.push(exhibit_report(archive, i, &exhibit));
+        verifications.insert(exhibit.exhibit, verify_recording(&archive.observed(i)));
     }
-    writer.add_ledger(&archive.evidence(1..archive.entries.len() as u64)).unwrap();
-    custody.ledger = writer.ledger().unwrap().clone();
+    let evidence = archive.evidence(1..archive.entries.len() as u64);
+    assert_eq!(CustodyReport::of_package(&writer, &evidence, &verifications).unwrap_err().code(), "reports.package");
+    writer.add_ledger(&evidence).unwrap();
+    let custody = CustodyReport::of_package(&writer, &evidence, &verifications).unwrap();
+    assert_eq!(custody.exhibits[0].holds, [matter().id]);
+    assert_eq!(custody.exhibits[1].timeline.len(), archive.recordings[1].sequences.len());
+    assert!(custody.timeline.iter().all(|s| s.archive_id.is_none()) && !custody.timeline.is_empty());
     for file in render_all(&custody).unwrap() {
         writer.add(&file.path, &file.bytes).unwrap();
     }

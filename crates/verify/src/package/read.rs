@@ -12,7 +12,7 @@ use crate::{
     report::Collector,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use holdfast_model::{Cancel, Fixity, Manifest, ProgressSink, Sha256Digest};
+use holdfast_model::{ArchiveId, Cancel, Fixity, Manifest, ProgressSink, Sha256Digest};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
@@ -225,12 +225,19 @@ impl Package {
     fn check_exhibits(&mut self, description: &PackageDescription, entries: &[ReadEntry], out: &mut Collector) {
         let digests: BTreeMap<Sha256Digest, &str> =
             description.exhibits.iter().map(|e| (e.fixity.digest, e.exhibit.as_str())).collect();
+        let mut own: BTreeMap<&ArchiveId, Vec<&ReadEntry>> = BTreeMap::new();
+        for e in entries {
+            if let Some(id) = e.entry.event.archive_id() {
+                own.entry(id).or_default().push(e);
+            }
+        }
         let mut numbers = BTreeSet::new();
         for exhibit in &description.exhibits {
             if !numbers.insert(exhibit.exhibit.as_str()) {
                 self.note(Code::PackageDescriptionDiffers, "package.json", "each exhibit once", &exhibit.exhibit);
             }
-            self.check_exhibit(exhibit, &digests, entries, out);
+            let own = own.get(&exhibit.archive_id).map(Vec::as_slice).unwrap_or_default();
+            self.check_exhibit(exhibit, &digests, own, out);
         }
         let listed: BTreeSet<&str> = description.exhibits.iter().map(|e| e.original.as_str()).collect();
         let originals = format!("{}/", path::ORIGINALS);
@@ -245,7 +252,7 @@ impl Package {
         &mut self,
         exhibit: &Exhibit,
         digests: &BTreeMap<Sha256Digest, &str>,
-        entries: &[ReadEntry],
+        own: &[&ReadEntry],
         out: &mut Collector,
     ) {
         let subject = format!("{} ({})", exhibit.exhibit, exhibit.archive_id);
@@ -287,7 +294,7 @@ impl Package {
             holds: &[],
         };
         let mut part = Collector::default();
-        check_recording(&recording, entries, &mut part);
+        check_recording(&recording, own, &mut part);
         let report = part.finish();
         for check in report.checks.iter().filter(|c| c.result == CheckResult::Failed) {
             match check.link {

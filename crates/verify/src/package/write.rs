@@ -211,6 +211,29 @@ impl PackageWriter {
         self.write(at, &mut &*bytes).map(drop)
     }
 
+    /// What the package says about itself.
+    #[must_use]
+    pub fn header(&self) -> &PackageHeader {
+        &self.header
+    }
+
+    /// The exhibits that were put in so far.
+    #[must_use]
+    pub fn exhibits(&self) -> &[Exhibit] {
+        &self.exhibits
+    }
+
+    /// The manifest of an exhibit that was put in.
+    ///
+    /// # Errors
+    /// [`PackageError::Io`] or [`PackageError::Invalid`] where it can't be read back.
+    pub fn manifest(&self, exhibit: &Exhibit) -> Result<Manifest, PackageError> {
+        let at = self.partial.join(&exhibit.manifest);
+        let bytes = fs::read(&at).map_err(PackageError::io(&at))?;
+        serde_json::from_slice(&bytes)
+            .map_err(|e| PackageError::Invalid { what: exhibit.manifest.clone(), problem: e.to_string() })
+    }
+
     /// The ledger's description, once [`PackageWriter::add_ledger`] was called.
     #[must_use]
     pub fn ledger(&self) -> Option<&LedgerDescription> {
