@@ -69,7 +69,11 @@ impl ApiError {
 
     pub(crate) fn unknown_command(command: &str) -> Self {
         let shown: String = command.chars().take(60).collect();
-        Self::usage("api.unknown_command", format!("there is no command `{shown}`"), "Check the spelling and the version.")
+        Self::usage(
+            "api.unknown_command",
+            format!("there is no command `{shown}`"),
+            "Check the spelling and the version.",
+        )
     }
 
     pub(crate) fn internal(e: &dyn std::error::Error) -> Self {
@@ -92,9 +96,13 @@ impl<F: Fault> From<F> for ApiError {
             _ => ApiErrorKind::Failure,
         };
         let evidence = match fault.kind() {
-            FaultKind::Corrupt => "What was read is not what was archived. Treat it as unproven until this is explained.",
+            FaultKind::Corrupt => {
+                "What was read is not what was archived. Treat it as unproven until this is explained."
+            }
             FaultKind::Offline => "The recording is safe in the archive; it only is not readable yet.",
-            FaultKind::Full | FaultKind::Denied => "Nothing was lost: what was not written will be written on the next try.",
+            FaultKind::Full | FaultKind::Denied => {
+                "Nothing was lost: what was not written will be written on the next try."
+            }
             _ => UNTOUCHED,
         };
         Self {

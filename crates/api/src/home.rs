@@ -25,12 +25,18 @@ impl Home {
     /// `home.unknown` where the environment has neither.
     pub fn default_root() -> Result<PathBuf, ApiError> {
         let var = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-        var("XDG_DATA_HOME").or_else(|| var("HOME").map(|h| h.join(".local/share"))).map(|d| d.join("holdfast")).ok_or_else(
-            || {
+        var("XDG_DATA_HOME")
+            .or_else(|| var("HOME").map(|h| h.join(".local/share")))
+            .map(|d| d.join("holdfast"))
+            .ok_or_else(|| {
                 let message = "neither XDG_DATA_HOME nor HOME is set, so there is no default home folder";
-                ApiError::new(ApiErrorKind::Usage, "home.unknown", message, "Name one with --home DIR or HOLDFAST_HOME.")
-            },
-        )
+                ApiError::new(
+                    ApiErrorKind::Usage,
+                    "home.unknown",
+                    message,
+                    "Name one with --home DIR or HOLDFAST_HOME.",
+                )
+            })
     }
 
     /// Opens the home folder, making it (mode 0700) where it is not there. Returns it with its lock, held until dropped, under
@@ -45,7 +51,12 @@ impl Home {
         }
         if !root.is_dir() {
             let message = format!("{} is not a folder", root.display());
-            return Err(ApiError::new(ApiErrorKind::Usage, "home.not_a_folder", message, "Name a folder with --home DIR."));
+            return Err(ApiError::new(
+                ApiErrorKind::Usage,
+                "home.not_a_folder",
+                message,
+                "Name a folder with --home DIR.",
+            ));
         }
         let home = Self { root };
         let marker = home.root.join(MARKER);
@@ -53,7 +64,12 @@ impl Home {
             Ok(text) if text == MARKER_TEXT => {}
             Ok(_) => {
                 let message = format!("{} was made by a newer version of Holdfast", home.root.display());
-                return Err(ApiError::new(ApiErrorKind::Usage, "home.newer", message, "Update Holdfast on this machine."));
+                return Err(ApiError::new(
+                    ApiErrorKind::Usage,
+                    "home.newer",
+                    message,
+                    "Update Holdfast on this machine.",
+                ));
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => home.claim()?,
             Err(e) => return Err(cannot(&home.root, &e)),
@@ -126,13 +142,18 @@ pub(crate) struct HomeLock(#[allow(dead_code)] File);
 impl HomeLock {
     fn take(root: &Path) -> Result<Self, ApiError> {
         let path = root.join(".lock");
-        let file = fs::OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(|e| cannot(root, &e))?;
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(|e| cannot(root, &e))?;
         rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).map_err(|e| cannot(root, &e.into()))?;
         Ok(Self(file))
     }
 }
 
-fn cannot(place: &Path, e: &io::Error) -> ApiError {
+pub(crate) fn cannot(place: &Path, e: &io::Error) -> ApiError {
     let (code, what, next) = match e.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => (
             "home.read_only",

@@ -57,7 +57,11 @@ impl SecretStore for FileSecrets {
             return Err(ApiError::new(
                 ApiErrorKind::Failure,
                 "keys.too_open",
-                format!("the key file {} can be read by others (mode {:o})", path.display(), meta.permissions().mode() & 0o777),
+                format!(
+                    "the key file {} can be read by others (mode {:o})",
+                    path.display(),
+                    meta.permissions().mode() & 0o777
+                ),
                 "Find out who had access, then set its mode to 0600.",
             ));
         }
@@ -72,7 +76,8 @@ impl SecretStore for FileSecrets {
             std::fs::create_dir_all(&self.0)?;
             std::fs::set_permissions(&self.0, std::fs::Permissions::from_mode(0o700))?;
             let temp = self.0.join(format!(".{name}.{}", std::process::id()));
-            let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temp)?;
+            let mut file =
+                std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temp)?;
             file.write_all(Zeroizing::new(hex::encode(secret)).as_bytes())?;
             file.sync_all()?;
             // A link, not a rename: it refuses to replace.
@@ -93,7 +98,12 @@ impl SecretStore for FileSecrets {
 
 fn unreadable(path: &Path, e: &std::io::Error) -> ApiError {
     let message = format!("the key file {} cannot be read: {e}", path.display());
-    ApiError::new(ApiErrorKind::Failure, "keys.unreadable", message, "Run Holdfast under the account that made the archive.")
+    ApiError::new(
+        ApiErrorKind::Failure,
+        "keys.unreadable",
+        message,
+        "Run Holdfast under the account that made the archive.",
+    )
 }
 
 fn damaged(what: &str) -> ApiError {
@@ -158,7 +168,12 @@ impl SecretStore for KeyringSecrets {
 
 fn keyring_error(e: &str) -> ApiError {
     let message = format!("the operating system's keyring did not answer: {e}");
-    ApiError::new(ApiErrorKind::Failure, "keys.keyring", message, "Unlock the keyring (log in to the session) and try again.")
+    ApiError::new(
+        ApiErrorKind::Failure,
+        "keys.keyring",
+        message,
+        "Unlock the keyring (log in to the session) and try again.",
+    )
 }
 
 /// What is public about the keys, in `keys.json` of the home folder.

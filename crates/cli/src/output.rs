@@ -33,8 +33,7 @@ impl Output {
 
     /// Prints the answer in the chosen form. A reader that went away is no error.
     pub(crate) fn answer<T: Serialize>(&self, value: &T, text: impl FnOnce(&T) -> String) {
-        let mut printed =
-            if self.json { serde_json::to_string_pretty(value).unwrap_or_default() } else { text(value) };
+        let mut printed = if self.json { serde_json::to_string_pretty(value).unwrap_or_default() } else { text(value) };
         if !printed.is_empty() && !printed.ends_with('\n') {
             printed.push('\n');
         }
@@ -61,7 +60,10 @@ impl Output {
             let _ = writeln!(
                 std::io::stderr(),
                 "holdfast: {}\n  For the evidence: {}\n  Next: {}\n  ({})",
-                e.message, e.evidence, e.next, e.code
+                e.message,
+                e.evidence,
+                e.next,
+                e.code
             );
         }
         ExitCode::from(match e.kind {

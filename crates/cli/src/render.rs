@@ -30,7 +30,11 @@ fn table(head: &[&str], rows: &[Vec<String>]) -> String {
 /// `1:02:03`, `2:03`.
 pub(crate) fn clock(ms: u64) -> String {
     let s = ms / 1000;
-    if s >= 3600 { format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60) } else { format!("{}:{:02}", s / 60, s % 60) }
+    if s >= 3600 {
+        format!("{}:{:02}:{:02}", s / 3600, s / 60 % 60, s % 60)
+    } else {
+        format!("{}:{:02}", s / 60, s % 60)
+    }
 }
 
 /// `3 days`, `4 h`, `15 min`, `20 s`.
@@ -79,8 +83,16 @@ pub(crate) fn search(page: &SearchPage) -> String {
         let _ = writeln!(out, "More with --cursor {cursor}");
     }
     if let Some(f) = &page.facets {
-        let named = [("vendor", &f.vendor), ("kind", &f.media), ("queue", &f.queue), ("agent", &f.agent), ("tag", &f.tag),
-            ("tier", &f.tier), ("direction", &f.direction), ("year", &f.year)];
+        let named = [
+            ("vendor", &f.vendor),
+            ("kind", &f.media),
+            ("queue", &f.queue),
+            ("agent", &f.agent),
+            ("tag", &f.tag),
+            ("tier", &f.tier),
+            ("direction", &f.direction),
+            ("year", &f.year),
+        ];
         for (name, values) in named {
             let list: Vec<String> = values.iter().map(|v| format!("{} {}", safe(&v.value), v.count)).collect();
             let _ = writeln!(out, "{name}: {}", list.join(", "));
@@ -121,7 +133,15 @@ pub(crate) fn recording(r: &RecordingDetail) -> String {
 pub(crate) fn custody(rows: &[CustodyRow]) -> String {
     let mut out = String::new();
     for c in rows {
-        let _ = writeln!(out, "  {:>6}  {}  {}  ({}, {})", c.sequence, c.time, safe(&c.sentence), safe(&c.person), safe(&c.role));
+        let _ = writeln!(
+            out,
+            "  {:>6}  {}  {}  ({}, {})",
+            c.sequence,
+            c.time,
+            safe(&c.sentence),
+            safe(&c.person),
+            safe(&c.role)
+        );
     }
     out
 }
@@ -172,7 +192,13 @@ pub(crate) fn matter(d: &MatterDetail) -> String {
         .iter()
         .map(|i| {
             let state = i.job.as_ref().map_or(i.recording.availability.clone(), |j| j.state.clone());
-            vec![i.exhibit.clone(), i.recording.archive_id.clone(), day_time(&i.recording.start), i.recording.media.clone(), state]
+            vec![
+                i.exhibit.clone(),
+                i.recording.archive_id.clone(),
+                day_time(&i.recording.start),
+                i.recording.media.clone(),
+                state,
+            ]
         })
         .collect();
     out.push_str(&table(&["EXHIBIT", "ID", "BEGAN (UTC)", "KIND", "STATE"], &rows));
@@ -212,8 +238,16 @@ pub(crate) fn plan(p: &PlanView) -> String {
         out,
         "{} recordings, {}: {} readable now, {} to bring back, {} cannot make the deadline.\nCosts {} {} (prices of {}). \
          Expected complete {}, at worst {}.",
-        t.items, bytes(t.size_bytes), t.online, t.to_rehydrate, t.cannot_meet, t.cost, t.currency, p.prices_dated,
-        t.expected_at, t.worst_at
+        t.items,
+        bytes(t.size_bytes),
+        t.online,
+        t.to_rehydrate,
+        t.cannot_meet,
+        t.cost,
+        t.currency,
+        p.prices_dated,
+        t.expected_at,
+        t.worst_at
     );
     out
 }
@@ -235,7 +269,14 @@ pub(crate) fn jobs(items: &[JobView]) -> String {
     let mut out = table(&["ID", "MATTER", "STATE", "BYTES", "EXPECTED, PATH OR PROBLEM"], &rows);
     for j in items {
         for f in &j.findings {
-            let _ = writeln!(out, "  {} {}: expected {}, found {}", j.archive_id, f.code, safe(&f.expected), safe(&f.found));
+            let _ = writeln!(
+                out,
+                "  {} {}: expected {}, found {}",
+                j.archive_id,
+                f.code,
+                safe(&f.expected),
+                safe(&f.found)
+            );
         }
     }
     out
@@ -252,10 +293,19 @@ pub(crate) fn export(e: &ExportView) -> String {
 pub(crate) fn ingest(s: &IngestSummary) -> String {
     format!(
         "Run {}: {} discovered = {} archived + {} already archived + {} in quarantine + {} awaited + {} explained + {} failed{}\n\
-         {} in {}.\n",
-        s.run_id, s.discovered, s.archived, s.already, s.quarantined, s.awaiting, s.explained, s.failed,
+         {} in {}.{}\n",
+        s.run_id,
+        s.discovered,
+        s.archived,
+        s.already,
+        s.quarantined,
+        s.awaiting,
+        s.explained,
+        s.failed,
         if s.complete { "; the sum holds." } else { "; THE SUM DOES NOT HOLD." },
-        bytes(s.bytes), clock(s.elapsed_ms)
+        bytes(s.bytes),
+        clock(s.elapsed_ms),
+        s.problem.as_ref().map(|p| format!("\n{}", safe(p))).unwrap_or_default()
     )
 }
 
@@ -301,8 +351,8 @@ pub(crate) fn ledger_report(r: &LedgerReportView) -> String {
 
 pub(crate) fn index_report(r: &IndexReport) -> String {
     let mut out = format!(
-        "{} rows, {} manifests: {} missing, {} surplus, {} different.\n",
-        r.rows, r.manifests, r.missing, r.surplus, r.different
+        "{} rows, {} manifests: {} missing, {} surplus, {} different, {} unfinished, {} damaged.\n",
+        r.rows, r.manifests, r.missing, r.surplus, r.different, r.unfinished, r.damaged
     );
     for f in &r.findings {
         let _ = writeln!(out, "  {} {}: expected {}, found {}", f.code, f.subject, safe(&f.expected), safe(&f.found));
@@ -327,7 +377,16 @@ pub(crate) fn status(s: &Status) -> String {
          Keys            {}\nOpen matters    {}\nIn quarantine   {}\nffmpeg          {}\n",
         s.version,
         if s.demo { "  DEMONSTRATION ARCHIVE" } else { "" },
-        s.home, s.person, s.role, s.recordings, s.ledger_entries, s.ledger_id, s.ledger_key, s.keys, s.open_matters, s.quarantined,
+        s.home,
+        s.person,
+        s.role,
+        s.recordings,
+        s.ledger_entries,
+        s.ledger_id,
+        s.ledger_key,
+        s.keys,
+        s.open_matters,
+        s.quarantined,
         if s.ffmpeg { "found" } else { "not found; some formats cannot be played here" }
     )
 }

@@ -140,7 +140,7 @@ impl Session<'_> {
                     IndexCommand::Check => h.index_check(c, Nothing {}).await?,
                 };
                 out.answer(&report, render::index_report);
-                let same = report.missing + report.surplus + report.different == 0;
+                let same = report.missing + report.surplus + report.different + report.damaged == 0;
                 Ok(ExitCode::from(if same { exit::OK } else { exit::EVIDENCE }))
             }
             Command::Config(_) => {
@@ -277,7 +277,8 @@ impl Session<'_> {
         tokio::spawn(async move {
             while let Ok(event) = events.recv().await {
                 if let (ApiEvent::Job { job }, false) = (event, json) {
-                    Output::new(false).note(render::jobs(std::slice::from_ref(&job)).lines().nth(1).unwrap_or_default());
+                    Output::new(false)
+                        .note(render::jobs(std::slice::from_ref(&job)).lines().nth(1).unwrap_or_default());
                 }
             }
         })
@@ -350,10 +351,13 @@ impl Session<'_> {
     async fn serve(&self, port: Option<u16>) -> Done {
         let running = serve(&self.holdfast, port).await?;
         self.out.answer(&serde_json::json!({ "address": running.url() }), |_| {
-            format!("Holdfast is at {}\nThe address works on this machine only, until this command ends (Ctrl-C).", running.url())
+            format!(
+                "Holdfast is at {}\nThe address works on this machine only, until this command ends (Ctrl-C).",
+                running.url()
+            )
         });
         interrupted().await;
-        running.stop().await;
+        running.shutdown().await;
         ok()
     }
 }
@@ -361,10 +365,7 @@ impl Session<'_> {
 async fn serve(holdfast: &Arc<Holdfast>, port: Option<u16>) -> Result<holdfast_gateway::Running, ApiError> {
     holdfast.start_driver();
     let port = port.unwrap_or_else(|| holdfast.config().serve.port);
-    holdfast_gateway::serve(Arc::clone(holdfast), holdfast_gateway::ServeOptions { port }).await.map_err(|e| {
-        let message = format!("port {port} on 127.0.0.1 cannot be used: {e}");
-        ApiError::new(ApiErrorKind::Failure, "serve.port", message, "Choose another with --port, or 0 for a free one.")
-    })
+    holdfast_gateway::serve(Arc::clone(holdfast), holdfast_gateway::ServeOptions { port }).await
 }
 
 /// 3 where something was left over, 1 where everything failed.
@@ -458,7 +459,7 @@ async fn demo_serve(holdfast: &Arc<Holdfast>, out: &Output) -> Done {
         format!("Open {} in a browser on this machine. Ctrl-C ends it.", running.url())
     });
     interrupted().await;
-    running.stop().await;
+    running.shutdown().await;
     holdfast.close().await;
     ok()
 }

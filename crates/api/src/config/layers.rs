@@ -58,15 +58,15 @@ pub fn load(
             // Checked alone first, as only the text knows lines.
             toml::from_str::<Config>(&text).map_err(|e| from_toml(&place, &text, &e))?;
             table = text.parse::<Table>().map_err(|e| from_toml(&place, &text, &e))?;
-            names(&table, "", &mut |name| drop(loaded.from.insert(name, "file")));
+            names(&table, "", &mut |name| {
+                loaded.from.insert(name, "file");
+            });
         }
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
         Err(e) => return Err(Problem { place, line: 0, column: 0, message: format!("it cannot be read: {e}") }),
     }
     let mut overlays: Vec<(String, String, &'static str)> = environment
-        .filter_map(|(k, v)| {
-            Some((k.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", "."), v, "environment"))
-        })
+        .filter_map(|(k, v)| Some((k.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", "."), v, "environment")))
         .collect();
     overlays.sort();
     for flag in flags {
@@ -147,12 +147,10 @@ fn put(table: &mut Table, name: &str, value: Value) -> Result<(), String> {
             table.insert(name.to_owned(), value);
             Ok(())
         }
-        Some((first, rest)) => {
-            match table.entry(first).or_insert_with(|| Value::Table(Table::new())) {
-                Value::Table(inner) => put(inner, rest, value),
-                _ => Err(format!("`{first}` is not a section")),
-            }
-        }
+        Some((first, rest)) => match table.entry(first).or_insert_with(|| Value::Table(Table::new())) {
+            Value::Table(inner) => put(inner, rest, value),
+            _ => Err(format!("`{first}` is not a section")),
+        },
     }
 }
 

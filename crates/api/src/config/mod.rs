@@ -1,7 +1,10 @@
 //! The one TOML configuration: defaults < file < environment < flags. Secrets never stand in it.
 
+mod describe;
 mod layers;
 
+pub(crate) use describe::describe;
+pub use describe::schema;
 pub use layers::{LoadedConfig, Problem, load};
 
 use holdfast_model::{RehydrationSpeed, RetentionPolicy};

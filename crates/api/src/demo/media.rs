@@ -167,7 +167,11 @@ mod tests {
             for (name, bytes) in [("plain", clip.bytes), ("marked", &a)] {
                 std::fs::write(folder.path().join(name), bytes).unwrap();
             }
-            let kind = if clip.media == "screen" { holdfast_model::MediaKind::Screen } else { holdfast_model::MediaKind::Voice };
+            let kind = if clip.media == "screen" {
+                holdfast_model::MediaKind::Screen
+            } else {
+                holdfast_model::MediaKind::Voice
+            };
             let probe = |name: &str| holdfast_audio::probe(&folder.path().join(name), kind, clip.extension).unwrap();
             let (plain, marked) = (probe("plain"), probe("marked"));
             assert!(marked.defects.is_empty(), "{}: {:?}", clip.extension, marked.defects);

@@ -39,8 +39,18 @@ pub(super) const AGENTS: [(&str, &str); 8] = [
 ];
 
 pub(super) const CUSTOMERS: [&str; 12] = [
-    "Jane Doe", "Robert Hale", "Maria Santos", "Ken Ito", "Olga Petrova", "Ahmed Said", "Emily Stone", "Paul Dubois",
-    "Ingrid Berg", "Wei Zhang", "Sofia Rossi", "Daniel Moore",
+    "Jane Doe",
+    "Robert Hale",
+    "Maria Santos",
+    "Ken Ito",
+    "Olga Petrova",
+    "Ahmed Said",
+    "Emily Stone",
+    "Paul Dubois",
+    "Ingrid Berg",
+    "Wei Zhang",
+    "Sofia Rossi",
+    "Daniel Moore",
 ];
 
 /// Telephone numbers reserved for fiction (NANP 555-01xx).

@@ -284,5 +284,7 @@ dto! {
         pub link: String,
         /// Whether it held.
         pub passed: bool,
+        /// `passed`, `failed`, `not_checked` (nothing is claimed about it).
+        pub result: String,
     }
 }

@@ -45,6 +45,8 @@ dto! {
         /// Time taken.
         #[ts(type = "number")]
         pub elapsed_ms: u64,
+        /// The fault that ended it or that items failed with, and what to do, for people.
+        pub problem: Option<String>,
     }
 
     /// Health of the archiver.
@@ -77,6 +79,8 @@ dto! {
         pub ended_at: Option<String>,
         /// Source.
         pub source: String,
+        /// Whether a process works on it now.
+        pub running: bool,
         /// What it did.
         pub summary: IngestSummary,
     }
@@ -111,8 +115,10 @@ dto! {
         pub since: String,
         /// Where its bytes and metadata are kept.
         pub kept_at: Option<String>,
-        /// `quarantined`, `resolved`.
+        /// `quarantined`, `dead_lettered` (failed too often), `resolved`.
         pub state: String,
+        /// What was decided, by whom and why.
+        pub resolution: Option<String>,
     }
 
     /// Items in quarantine.

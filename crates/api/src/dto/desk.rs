@@ -164,6 +164,8 @@ dto! {
         pub items: Vec<PlanItem>,
         /// In sum.
         pub totals: PlanTotals,
+        /// What a person must know before approving.
+        pub remarks: Vec<String>,
     }
 
     /// One recording's part of a plan.
@@ -299,8 +301,10 @@ dto! {
         pub outcome: Option<String>,
         /// Findings.
         pub findings: Vec<FindingView>,
-        /// What went wrong, for people, where something other than verification did.
+        /// What stands in the way, for people, where something other than verification does.
         pub problem: Option<String>,
+        /// What a person should know of how it went.
+        pub remarks: Vec<String>,
     }
 
     /// Stops a recording's retrieval.
@@ -336,6 +340,8 @@ dto! {
         pub outcome: String,
         /// Recordings in it.
         pub items: u32,
+        /// Recordings of the matter that were left out; the package lists them.
+        pub left_out: u32,
         /// SHA-256 of its tag manifest, which seals it.
         pub seal: String,
         /// When.

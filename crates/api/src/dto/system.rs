@@ -141,6 +141,12 @@ dto! {
         /// Rows that differ from their manifest.
         #[ts(type = "number")]
         pub different: u64,
+        /// Manifests of accessions that were announced and not concluded; the archiver's next run goes on with them.
+        #[ts(type = "number")]
+        pub unfinished: u64,
+        /// Manifests that contradict the ledger or cannot be understood.
+        #[ts(type = "number")]
+        pub damaged: u64,
         /// Findings, at most 100.
         pub findings: Vec<super::FindingView>,
     }

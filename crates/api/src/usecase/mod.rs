@@ -1,0 +1,11 @@
+//! The use-cases: what every shell calls, by domain.
+
+mod archive;
+mod archiver;
+mod desk;
+mod play;
+mod system;
+
+pub(crate) use archive::id;
+pub use play::Media;
+pub(crate) use play::Players;
