@@ -1,12 +1,15 @@
 use crate::{error::RetrievalError, prices::PriceList};
+use futures_util::TryStreamExt as _;
 use holdfast_index::{RecordingIndex, UpdateOutcome, Work, WorkKind, WorkStore};
 use holdfast_ledger::{Action, Agent, EventDraft, Ledger, LedgerEntry, Phase};
 use holdfast_model::{ArchiveId, Clock, MatterId, ObjectLocator};
 use holdfast_store::{BYTE_RANGE_ALL, Store};
-use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicI64},
+};
 
 /// Largest manifest or payload that is read, in bytes: far above any real one, far below what would hurt.
 const SMALL_OBJECT_MAX_BYTES: u64 = 64 << 20;
@@ -91,6 +94,8 @@ pub(crate) struct Inner {
     pub(crate) parts: DeskParts,
     /// Names this desk in leases.
     pub(crate) owner: String,
+    /// When somebody drove last, so that a clock that goes back is noticed.
+    pub(crate) last_pass_ms: AtomicI64,
     /// Held while the remembered checkpoint is replaced.
     pub(crate) witness: tokio::sync::Mutex<()>,
 }
@@ -103,7 +108,14 @@ impl Desk {
     pub fn new(parts: DeskParts) -> Result<Self, RetrievalError> {
         std::fs::create_dir_all(&parts.folder).map_err(RetrievalError::io("make the folder", &parts.folder))?;
         let owner = owner_name(&parts.agent)?;
-        Ok(Self { inner: Arc::new(Inner { parts, owner, witness: tokio::sync::Mutex::default() }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                parts,
+                owner,
+                last_pass_ms: AtomicI64::new(i64::MAX),
+                witness: tokio::sync::Mutex::default(),
+            }),
+        })
     }
 
     pub(crate) fn parts(&self) -> &DeskParts {
@@ -157,7 +169,12 @@ impl Desk {
 
     /// Changes one persisted thing by compare-and-swap: `change` sees the present document and says what to store, or nothing
     /// to leave it. Returns the work as stored.
-    pub(crate) async fn change<D, F>(&self, kind: WorkKind, id: &str, mut change: F) -> Result<Option<Work>, RetrievalError>
+    pub(crate) async fn change<D, F>(
+        &self,
+        kind: WorkKind,
+        id: &str,
+        mut change: F,
+    ) -> Result<Option<Work>, RetrievalError>
     where
         D: DeserializeOwned + Serialize,
         F: FnMut(&mut Work, &mut D) -> Result<bool, RetrievalError> + Send,
@@ -207,7 +224,13 @@ pub(crate) fn passed(name: &'static str) -> Result<(), RetrievalError> {
 }
 
 /// A draft about a recording of a matter.
-pub(crate) fn draft(action: Action, phase: Phase, agent: &Agent, matter: &MatterId, id: Option<&ArchiveId>) -> EventDraft {
+pub(crate) fn draft(
+    action: Action,
+    phase: Phase,
+    agent: &Agent,
+    matter: &MatterId,
+    id: Option<&ArchiveId>,
+) -> EventDraft {
     let draft = EventDraft::new(action, phase, agent.clone()).matter(matter);
     match id {
         Some(id) => draft.about(id),

@@ -186,11 +186,12 @@ impl Fault for RetrievalError {
 
     fn kind(&self) -> FaultKind {
         match self {
-            Self::NoMatter(_) | Self::NoPlan(_) | Self::NoRecording(_) | Self::NotInMatter { .. } => FaultKind::NotFound,
-            Self::MatterClosed(_)
-            | Self::PlanSuperseded { .. }
-            | Self::PlanNeeded { .. }
-            | Self::Unverified { .. } => FaultKind::Refused,
+            Self::NoMatter(_) | Self::NoPlan(_) | Self::NoRecording(_) | Self::NotInMatter { .. } => {
+                FaultKind::NotFound
+            }
+            Self::MatterClosed(_) | Self::PlanSuperseded { .. } | Self::PlanNeeded { .. } | Self::Unverified { .. } => {
+                FaultKind::Refused
+            }
             Self::MatterEmpty(_) | Self::Blank(_) | Self::TooLong { .. } | Self::Prices(_) => FaultKind::Invalid,
             Self::HoldIncomplete { .. } | Self::Interrupted(_) | Self::Package(_) => FaultKind::Io,
             Self::DeskCopyChanged { .. } | Self::Damaged { .. } => FaultKind::Corrupt,

@@ -1,6 +1,10 @@
 //! Collecting what a verification needs; judging it is `holdfast-verify`'s.
 
-use crate::{desk::{Desk, passed}, error::RetrievalError, job::{blocking, measure, write_small}};
+use crate::{
+    desk::{Desk, passed},
+    error::RetrievalError,
+    job::{blocking, measure, write_small},
+};
 use futures_util::TryStreamExt as _;
 use holdfast_index::{IndexRow, Query};
 use holdfast_ledger::{Action, Agent, Checkpoint, EventOutcome, LedgerEntry, LedgerFault, Phase, StoredEntry};
@@ -177,7 +181,11 @@ impl Desk {
     }
 
     /// Collects every link of a recording and has it judged.
-    pub(crate) async fn observe(&self, id: &ArchiveId, bytes: ObservedBytes) -> Result<VerificationReport, RetrievalError> {
+    pub(crate) async fn observe(
+        &self,
+        id: &ArchiveId,
+        bytes: ObservedBytes,
+    ) -> Result<VerificationReport, RetrievalError> {
         let ledger = self.ledger_evidence(id).await?;
         self.observe_with(id, bytes, ledger).await
     }
@@ -205,7 +213,8 @@ impl Desk {
             }
             _ => None,
         };
-        let holds: Vec<MatterId> = self.holders(std::iter::once(id)).await?.remove(id).unwrap_or_default().into_iter().collect();
+        let holds: Vec<MatterId> =
+            self.holders(std::slice::from_ref(id)).await?.remove(id).unwrap_or_default().into_iter().collect();
         let observed = Observed {
             archive_id: id.clone(),
             bytes,
@@ -263,9 +272,11 @@ impl Desk {
     /// Where the ledger says that the original was put.
     async fn locator_in_ledger(&self, id: &ArchiveId) -> Result<Option<ObjectLocator>, RetrievalError> {
         let entries = self.parts().ledger.entries_of(id).await?;
-        let accession = entries.iter().rev().map(|e| &e.event).find(|e| {
-            e.action == Action::Accession && e.outcome == Some(EventOutcome::Succeeded)
-        });
+        let accession = entries
+            .iter()
+            .rev()
+            .map(|e| &e.event)
+            .find(|e| e.action == Action::Accession && e.outcome == Some(EventOutcome::Succeeded));
         Ok(accession.and_then(|e| e.subject.as_ref()?.object.as_deref()).and_then(parse_locator))
     }
 
@@ -419,12 +430,18 @@ pub fn ledger_finding(fault: &LedgerFault) -> Finding {
     use LedgerFault as F;
     let entry = |n: &u64| format!("ledger entry {n}");
     let (code, subject, expected) = match fault {
-        F::EntryMissing { sequence } => (FindingCode::LedgerEntryMissing, entry(sequence), "the entry that was written"),
-        F::EntryAltered { sequence } => (FindingCode::LedgerEntryAltered, entry(sequence), "the entry that was written"),
+        F::EntryMissing { sequence } => {
+            (FindingCode::LedgerEntryMissing, entry(sequence), "the entry that was written")
+        }
+        F::EntryAltered { sequence } => {
+            (FindingCode::LedgerEntryAltered, entry(sequence), "the entry that was written")
+        }
         F::MacMismatch { sequence } => {
             (FindingCode::LedgerMacMismatch, entry(sequence), "an HMAC made with the ledger's key")
         }
-        F::ChainBroken { sequence } => (FindingCode::LedgerChainBroken, entry(sequence), "the hash of the entry before it"),
+        F::ChainBroken { sequence } => {
+            (FindingCode::LedgerChainBroken, entry(sequence), "the hash of the entry before it")
+        }
         F::TimeWentBack { sequence } => {
             (FindingCode::LedgerChainBroken, entry(sequence), "a time not before that of the entry before it")
         }
@@ -433,11 +450,17 @@ pub fn ledger_finding(fault: &LedgerFault) -> Finding {
             format!("the {which} checkpoint"),
             "a signature by the ledger's key",
         ),
-        F::Inconsistent { .. } => (FindingCode::LedgerInconsistent, "ledger".into(), "the entries that were signed for"),
+        F::Inconsistent { .. } => {
+            (FindingCode::LedgerInconsistent, "ledger".into(), "the entries that were signed for")
+        }
         F::RolledBack { .. } => (FindingCode::LedgerRolledBack, "ledger".into(), "at least as many entries as before"),
         F::TileDamaged { path } => (FindingCode::LedgerInclusionFailed, path.clone(), "the hashes that were written"),
-        F::LookupDiffers => (FindingCode::LedgerEntryMissing, "the ledger's lookup".into(), "every entry under its recording"),
-        F::HeadDamaged { .. } => (FindingCode::LedgerCheckpointMalformed, "the ledger's head".into(), "a head that fits"),
+        F::LookupDiffers => {
+            (FindingCode::LedgerEntryMissing, "the ledger's lookup".into(), "every entry under its recording")
+        }
+        F::HeadDamaged { .. } => {
+            (FindingCode::LedgerCheckpointMalformed, "the ledger's head".into(), "a head that fits")
+        }
     };
     Finding::new(code, subject, expected, fault)
 }

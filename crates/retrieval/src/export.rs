@@ -1,7 +1,7 @@
 //! Evidence packages of a matter: made, verified right after, and only then shown.
 
 use crate::{
-    desk::{passed, CAS_ATTEMPTS, Desk, draft, read_doc, write_doc},
+    desk::{CAS_ATTEMPTS, Desk, draft, passed, read_doc, write_doc},
     error::RetrievalError,
     job::{DeskCopy, Job, JobState, blocking, job_id},
     matter::{Matter, MatterItem},
@@ -12,7 +12,9 @@ use holdfast_model::{ArchiveId, Cancel, Fault as _, Manifest, MatterId, Progress
 use holdfast_reports::{CustodyReport, render_all};
 use holdfast_verify::{
     Outcome, VerificationReport,
-    package::{ExhibitSource, FinishedPackage, MatterDescription, PackageHeader, PackageWriter, Withheld, verify_package},
+    package::{
+        ExhibitSource, FinishedPackage, MatterDescription, PackageHeader, PackageWriter, Withheld, verify_package,
+    },
 };
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -191,8 +193,13 @@ impl Desk {
             if fs::symlink_metadata(&export.package).is_ok() {
                 continue;
             }
-            let id = format!("{}/{}", export.matter, &Sha256Digest::of(export.package.as_os_str().as_encoded_bytes()).to_hex()[..16]);
-            let mut work = Work::new(WorkKind::Export, &id, MAKING, write_doc(&id, &export)?).of(export.matter.as_str());
+            let id = format!(
+                "{}/{}",
+                export.matter,
+                &Sha256Digest::of(export.package.as_os_str().as_encoded_bytes()).to_hex()[..16]
+            );
+            let mut work =
+                Work::new(WorkKind::Export, &id, MAKING, write_doc(&id, &export)?).of(export.matter.as_str());
             work.lease = Some(self.lease());
             match self.parts().work.create(work.clone()).await? {
                 CreateOutcome::Created(work) => return Ok(Making { work, export }),
@@ -378,7 +385,8 @@ impl Desk {
         making.export.seal = Some(blocking(move || crate::job::measure(&tag_manifest)).await?.digest);
         let good = report.outcome != Outcome::Failed;
         let ending = if good { EventOutcome::Succeeded } else { EventOutcome::Failed };
-        let mut outcome = self.export_draft(&making.export, Phase::Outcome, None).detail("outcome", report.outcome.as_str());
+        let mut outcome =
+            self.export_draft(&making.export, Phase::Outcome, None).detail("outcome", report.outcome.as_str());
         outcome.digest_after = making.export.seal;
         outcome.code = report.findings.first().map(|f| f.code.as_str().to_owned());
         outcome.intent = making.export.intent;

@@ -1,7 +1,7 @@
 //! Plans as they are kept: made, superseded by newer ones, approved once.
 
 use crate::{
-    desk::{passed, CAS_ATTEMPTS, Desk, draft, read_doc, write_doc},
+    desk::{CAS_ATTEMPTS, Desk, draft, passed, read_doc, write_doc},
     error::RetrievalError,
     job::{Job, JobState, job_id},
     matter::Matter,
@@ -109,7 +109,8 @@ impl Desk {
             Terms { deadline, now: self.now(), keep_days: self.parts().settings.keep_days, choice: request.choice },
             &self.parts().prices,
         );
-        let mut number = 1 + self.parts().work.counts(WorkKind::Plan, Some(matter.matter_id.as_str())).await?.values().sum::<u64>();
+        let mut number =
+            1 + self.parts().work.counts(WorkKind::Plan, Some(matter.matter_id.as_str())).await?.values().sum::<u64>();
         loop {
             let text = format!("{}-P{number}", matter.matter_id);
             let plan_id: PlanId = text.parse().map_err(|e: holdfast_model::InvalidId| RetrievalError::Damaged {
@@ -325,9 +326,9 @@ impl Desk {
                 }
                 job.adopt(plan, item);
                 job.begin(Some(plan.plan_id.clone()), &approval.by, approval.copy_to.clone());
-                let not_before = approval.at.saturating_add(jiff::SignedDuration::from_millis(
-                    i64::try_from(item.wait_ms).unwrap_or(i64::MAX),
-                ));
+                let not_before = approval
+                    .at
+                    .saturating_add(jiff::SignedDuration::from_millis(i64::try_from(item.wait_ms).unwrap_or(i64::MAX)));
                 let due = (item.wait_ms > 0).then(|| not_before.unwrap_or(approval.at));
                 let mut row = job.into_work(JobState::Approved, due)?;
                 row.rev = work.map_or(0, |w| w.rev);
@@ -350,19 +351,22 @@ impl Desk {
         let mut inputs = Vec::with_capacity(ids.len());
         for id in ids {
             let row = self.row(id).await?;
-            let offered = offered
-                .entry(row.storage_class.clone())
-                .or_insert_with(|| store.rehydrator.as_ref().map(|r| r.options(&row.storage_class)).unwrap_or_default());
-            inputs.push((row.locator.clone(), PlanInput {
-                archive_id: id.clone(),
-                size_bytes: row.fixity.size_bytes,
-                tier: row.tier,
-                storage_class: row.storage_class,
-                availability: row.availability,
-                at_desk: at_desk.contains(&job_id(matter, id)),
-                offered: offered.clone(),
-                can_raise,
-            }));
+            let offered = offered.entry(row.storage_class.clone()).or_insert_with(|| {
+                store.rehydrator.as_ref().map(|r| r.options(&row.storage_class)).unwrap_or_default()
+            });
+            inputs.push((
+                row.locator.clone(),
+                PlanInput {
+                    archive_id: id.clone(),
+                    size_bytes: row.fixity.size_bytes,
+                    tier: row.tier,
+                    storage_class: row.storage_class,
+                    availability: row.availability,
+                    at_desk: at_desk.contains(&job_id(matter, id)),
+                    offered: offered.clone(),
+                    can_raise,
+                },
+            ));
         }
         self.ask_availability(&mut inputs).await?;
         Ok(inputs.into_iter().map(|(_, input)| input).collect())
@@ -392,7 +396,11 @@ impl Desk {
         let now = self.now();
         let inputs = self.plan_inputs(matter, ids).await?;
         let offline = |i: &&PlanInput| !i.at_desk && !i.availability.is_online_at(now);
-        Ok(inputs.iter().filter(offline).filter(|i| !matches!(i.availability, Availability::Rehydrating { .. })).count())
+        Ok(inputs
+            .iter()
+            .filter(offline)
+            .filter(|i| !matches!(i.availability, Availability::Rehydrating { .. }))
+            .count())
     }
 }
 

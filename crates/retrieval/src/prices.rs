@@ -125,7 +125,9 @@ impl PriceList {
         for (name, class) in &list.classes {
             for (speed, p) in class.speeds() {
                 if p.mib_per_second == Some(0) || p.gib_per_hour == Some(0) {
-                    return senseless(&format!("a limit of zero for {name} {speed:?}; leave the line out for no limit"));
+                    return senseless(&format!(
+                        "a limit of zero for {name} {speed:?}; leave the line out for no limit"
+                    ));
                 }
                 if p.expected_minutes.is_some() != p.worst_minutes.is_some() || p.expected_minutes > p.worst_minutes {
                     return senseless(&format!(

@@ -2,9 +2,12 @@ use super::{
     JobState, Row,
     file::{blocking, make_folder, measure, sync_folder, write_small},
 };
-use crate::{desk::{Desk, passed}, error::RetrievalError};
+use crate::{
+    desk::{Desk, passed},
+    error::RetrievalError,
+};
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use holdfast_model::{Cancel, Fixity, ObjectLocator, Progress, ProgressSink, Sha256Digest};
 use holdfast_store::{ByteRange, StoreError};
 use serde::{Deserialize, Serialize};
@@ -93,10 +96,8 @@ impl Part {
         self.file.sync_all().map_err(RetrievalError::io("sync", &self.path))?;
         self.durable = self.written;
         self.record.durable_bytes = self.durable;
-        let bytes = serde_json::to_vec(&self.record).map_err(|e| RetrievalError::Damaged {
-            what: self.path.display().to_string(),
-            detail: e.to_string(),
-        })?;
+        let bytes = serde_json::to_vec(&self.record)
+            .map_err(|e| RetrievalError::Damaged { what: self.path.display().to_string(), detail: e.to_string() })?;
         write_small(&record_path(&self.path), &bytes)?;
         self.path.parent().map_or(Ok(()), sync_folder)
     }
@@ -136,12 +137,8 @@ impl Desk {
         let at = row.job.locator.clone();
         // What the store has, not what the index says: bytes that are too many must be seen too.
         let size = self.parts().store.reader.head(&at).await?.size_bytes;
-        let record = PartRecord {
-            locator: at.clone(),
-            expected: row.job.fixity.clone(),
-            size_bytes: size,
-            durable_bytes: 0,
-        };
+        let record =
+            PartRecord { locator: at.clone(), expected: row.job.fixity.clone(), size_bytes: size, durable_bytes: 0 };
         let path = self.part_path(row);
         let mut part = blocking(move || Part::open(path, record, fresh)).await?;
         let resumed = part.written > 0;
@@ -149,7 +146,7 @@ impl Desk {
         let range_bytes = settings.range_bytes.max(1 << 16);
         let starts = (part.written..size).step_by(usize::try_from(range_bytes).unwrap_or(usize::MAX));
         let mut blocks = stream::iter(starts)
-            .map(|start| self.read_range(&at, start, size.min(start + range_bytes)))
+            .map(|start| self.read_range(&at, start, size.min(start + range_bytes)).boxed())
             .buffered(settings.ranges_at_once.max(1));
         let mut sign_of_life = Instant::now();
         let beat = Duration::from_millis(settings.lease_ms / 4);

@@ -1,6 +1,6 @@
 use super::{Job, JobState, Problem, Row, rehydrate::concluding};
 use crate::{
-    desk::{passed, CAS_ATTEMPTS, Desk, draft, read_doc, write_doc},
+    desk::{CAS_ATTEMPTS, Desk, draft, passed, read_doc, write_doc},
     error::RetrievalError,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
@@ -8,7 +8,7 @@ use holdfast_index::{Claim, Lease, UpdateOutcome, Work, WorkKind};
 use holdfast_ledger::{Action, Agent, EventDraft, EventOutcome, LedgerError, Phase};
 use holdfast_model::{Cancel, Fault, FaultKind, MatterId, ProgressSink};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::atomic::Ordering};
 
 /// Rows asked for, or looked at, in one go.
 const ASK_BATCH: usize = 256;
@@ -54,7 +54,7 @@ impl Desk {
         self.settle_plans().await?;
         self.settle_cancelled(matter).await?;
         self.settle_exports().await?;
-        self.notice_clock(matter).await?;
+        self.notice_clock().await?;
         let mut worked_on = 0;
         while !cancel.is_cancelled() {
             let to_ask = self.claim(&[JobState::Approved], matter, ASK_BATCH).await?;
@@ -92,13 +92,19 @@ impl Desk {
         if summary.active() > 0 {
             let now = self.now();
             let rows = self.all_work(WorkKind::Retrieval, matter.map(MatterId::as_str), &active()).await?;
-            let due = |w: &Work| w.lease.as_ref().filter(|l| l.until > now).map_or(w.due_at.unwrap_or(now), |l| l.until);
+            let due =
+                |w: &Work| w.lease.as_ref().filter(|l| l.until > now).map_or(w.due_at.unwrap_or(now), |l| l.until);
             summary.next_due = rows.iter().map(due).min();
         }
         Ok(summary)
     }
 
-    async fn claim(&self, states: &[JobState], matter: Option<&MatterId>, limit: usize) -> Result<Vec<Row>, RetrievalError> {
+    async fn claim(
+        &self,
+        states: &[JobState],
+        matter: Option<&MatterId>,
+        limit: usize,
+    ) -> Result<Vec<Row>, RetrievalError> {
         let states: Vec<&str> = states.iter().map(|s| s.as_str()).collect();
         let claim = Claim {
             kind: WorkKind::Retrieval,
@@ -238,8 +244,9 @@ impl Desk {
         if let Some(sequence) = row.job.intent {
             let intent = self.parts().ledger.entry(sequence).await?;
             let by = row.job.cancelled_by.clone().unwrap_or_else(|| self.parts().agent.clone());
-            let mut outcome = draft(intent.event.action, Phase::Outcome, &by, &row.job.matter, Some(&row.job.archive_id))
-                .outcome(EventOutcome::Failed);
+            let mut outcome =
+                draft(intent.event.action, Phase::Outcome, &by, &row.job.matter, Some(&row.job.archive_id))
+                    .outcome(EventOutcome::Failed);
             outcome.subject = intent.event.subject;
             outcome.code = Some("retrieval.cancelled".into());
             let outcome = concluding(&mut row, outcome);
@@ -248,10 +255,15 @@ impl Desk {
         self.save(vec![row.to(JobState::Cancelled, None)]).await
     }
 
-    /// A clock that went back would make due times lie far ahead: rows that were changed "in the future" are due now.
-    async fn notice_clock(&self, matter: Option<&MatterId>) -> Result<(), RetrievalError> {
+    /// A clock that went back would make due times lie far ahead: rows that were changed "in the future" are due now. Looked for
+    /// on the first pass and whenever the clock is behind the pass before.
+    async fn notice_clock(&self) -> Result<(), RetrievalError> {
         let now = self.now();
-        let rows = self.all_work(WorkKind::Retrieval, matter.map(MatterId::as_str), &active()).await?;
+        let before = self.inner.last_pass_ms.swap(now.as_millisecond(), Ordering::Relaxed);
+        if before <= now.as_millisecond() {
+            return Ok(());
+        }
+        let rows = self.all_work(WorkKind::Retrieval, None, &active()).await?;
         for mut work in rows {
             let ahead = work.updated_at.as_millisecond() - now.as_millisecond() > CLOCK_BACK_MS;
             if ahead && work.due_at.is_some_and(|due| due > now) {

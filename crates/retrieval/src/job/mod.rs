@@ -25,7 +25,9 @@ use crate::{
 };
 use holdfast_index::{Work, WorkKind};
 use holdfast_ledger::Agent;
-use holdfast_model::{ArchiveId, Availability, Fault, Fixity, MatterId, ObjectLocator, PlanId, RehydrationSpeed, Sha256Digest};
+use holdfast_model::{
+    ArchiveId, Availability, Fault, Fixity, MatterId, ObjectLocator, PlanId, RehydrationSpeed, Sha256Digest,
+};
 use holdfast_verify::VerificationReport;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -309,10 +311,9 @@ impl Desk {
 
     pub(crate) async fn new_job(&self, matter: &Matter, id: &ArchiveId) -> Result<Job, RetrievalError> {
         let row = self.row(id).await?;
-        let item = matter.item(id).ok_or_else(|| RetrievalError::NotInMatter {
-            archive_id: id.clone(),
-            matter: matter.matter_id.clone(),
-        })?;
+        let item = matter
+            .item(id)
+            .ok_or_else(|| RetrievalError::NotInMatter { archive_id: id.clone(), matter: matter.matter_id.clone() })?;
         Ok(Job {
             archive_id: id.clone(),
             matter: matter.matter_id.clone(),

@@ -1,6 +1,6 @@
 use super::{JobState, Problem, Row};
 use crate::{
-    desk::{passed, Desk, draft},
+    desk::{Desk, draft, passed},
     error::RetrievalError,
     plan::speed_word,
 };
@@ -80,7 +80,9 @@ impl Desk {
             for row in &mut rows {
                 row.job.asked += 1;
             }
-            let drafts = rows.iter().map(|r| self.rehydration_draft(r, Phase::Intent).once(r.token_of("rehydration", r.job.asked)));
+            let drafts = rows
+                .iter()
+                .map(|r| self.rehydration_draft(r, Phase::Intent).once(r.token_of("rehydration", r.job.asked)));
             let entries = self.append(drafts.collect()).await?;
             for (row, entry) in rows.iter_mut().zip(entries) {
                 row.job.intent = Some(entry.event.sequence);
@@ -120,10 +122,7 @@ impl Desk {
                 .boxed()
             })
             .collect();
-        stream::iter(requests)
-            .buffer_unordered(self.parts().settings.requests_at_once.max(1))
-            .collect()
-            .await
+        stream::iter(requests).buffer_unordered(self.parts().settings.requests_at_once.max(1)).collect().await
     }
 
     async fn request_one(&self, row: &Row) -> Result<Availability, RetrievalError> {

@@ -12,9 +12,7 @@ use crate::{
 };
 use holdfast_index::Work;
 use holdfast_ledger::{Action, EventOutcome, Phase};
-use holdfast_model::{
-    ArchiveId, Cancel, Fault as _, FaultKind, Fixity, MatterId, ProgressSink, Retry, Sha256Digest,
-};
+use holdfast_model::{ArchiveId, Cancel, Fault as _, FaultKind, Fixity, MatterId, ProgressSink, Retry, Sha256Digest};
 use holdfast_store::StoreError;
 use holdfast_verify::{ObservedBytes, Outcome};
 use std::path::{Path, PathBuf};
@@ -153,7 +151,9 @@ impl Desk {
             self.conclude(vec![outcome]).await?;
         }
         row.job.measured = None;
-        row.job.remarks.push("Its bytes were gone from the desk before they were verified; they were brought again.".into());
+        row.job
+            .remarks
+            .push("Its bytes were gone from the desk before they were verified; they were brought again.".into());
         self.save(vec![row.clone().to(JobState::Available, None)]).await
     }
 
@@ -177,7 +177,8 @@ impl Desk {
             }
             passed("retrieval.placed")?;
         }
-        let mut outcome = self.job_draft(row, Action::Verification, Phase::Outcome).detail("outcome", report.outcome.as_str());
+        let mut outcome =
+            self.job_draft(row, Action::Verification, Phase::Outcome).detail("outcome", report.outcome.as_str());
         outcome.digest_before = Some(row.job.fixity.digest);
         outcome.digest_after = row.job.measured.as_ref().map(|f| f.digest);
         outcome.code = report.findings.first().map(|f| f.code.as_str().to_owned());

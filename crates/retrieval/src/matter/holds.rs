@@ -1,9 +1,9 @@
 use super::{Change, Matter, MatterItem, What, settle::BATCH};
 use crate::{
-    desk::{passed, Desk, draft},
+    desk::{Desk, draft, passed},
     error::RetrievalError,
 };
-use futures_util::{StreamExt as _, stream};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use holdfast_ledger::{Action, EventOutcome, Phase};
 use holdfast_model::{ArchiveId, Fault as _, Manifest, MatterId, ObjectLocator, Retry};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -83,18 +83,18 @@ impl Desk {
         batch: &[MatterItem],
         on: bool,
     ) -> Result<Vec<Result<(), RetrievalError>>, RetrievalError> {
-        let others = |holders: &Holders, id: &ArchiveId| holders.get(id).is_some_and(|h| h.iter().any(|m| m != matter));
-        let mut holders = self.holders(batch.iter().map(|i| &i.archive_id)).await?;
-        let mut done: Vec<Result<(), RetrievalError>> = stream::iter(batch)
-            .map(|item| self.flag(&item.archive_id, on || others(&holders, &item.archive_id)))
-            .buffered(AT_ONCE)
-            .collect()
-            .await;
+        let ids: Vec<ArchiveId> = batch.iter().map(|i| i.archive_id.clone()).collect();
+        let mut holders = self.holders(&ids).await?;
+        // Boxed before they become a stream: the compiler cannot see that borrowing closures inside one are `Send`.
+        let flags: Vec<BoxFuture<'_, _>> =
+            ids.iter().map(|id| self.flag(id, on || held_by_another(&holders, id, matter)).boxed()).collect();
+        let mut done: Vec<Result<(), RetrievalError>> = stream::iter(flags).buffered(AT_ONCE).collect().await;
         if !on {
             // Another matter may have begun to hold between the look and the lifting; its flag must stand.
-            let now = self.holders(batch.iter().map(|i| &i.archive_id)).await?;
+            let now = self.holders(&ids).await?;
             for (item, done) in batch.iter().zip(&mut done) {
-                if others(&now, &item.archive_id) && !others(&holders, &item.archive_id) {
+                let id = &item.archive_id;
+                if held_by_another(&now, id, matter) && !held_by_another(&holders, id, matter) {
                     *done = self.flag(&item.archive_id, true).await;
                 }
             }
@@ -102,7 +102,11 @@ impl Desk {
         }
         for (item, done) in batch.iter().zip(&mut done) {
             let mut held_by = holders.remove(&item.archive_id).unwrap_or_default();
-            if on { held_by.insert(matter.clone()) } else { held_by.remove(matter) };
+            if on {
+                held_by.insert(matter.clone())
+            } else {
+                held_by.remove(matter)
+            };
             if done.is_ok() {
                 *done = self.note_holders(&item.archive_id, held_by).await;
             }
@@ -135,7 +139,7 @@ impl Desk {
     }
 
     /// The matters that hold each recording, or are about to.
-    pub(crate) async fn holders<'a>(&self, ids: impl Iterator<Item = &'a ArchiveId>) -> Result<Holders, RetrievalError> {
+    pub(crate) async fn holders(&self, ids: &[ArchiveId]) -> Result<Holders, RetrievalError> {
         let mut holders = Holders::new();
         let mut known: HashMap<MatterId, bool> = HashMap::new();
         for id in ids {
@@ -166,13 +170,18 @@ impl Desk {
         for matter in self.matters().await?.into_iter().filter(Matter::holds) {
             held.extend(matter.items.into_iter().map(|i| i.archive_id));
         }
-        let holders = self.holders(held.iter()).await?;
+        let held: Vec<ArchiveId> = held.into_iter().collect();
+        let holders = self.holders(&held).await?;
         let restated = holders.len() as u64;
         for (id, held_by) in holders {
             self.note_holders(&id, held_by).await?;
         }
         Ok(restated)
     }
+}
+
+fn held_by_another(holders: &Holders, id: &ArchiveId, matter: &MatterId) -> bool {
+    holders.get(id).is_some_and(|h| h.iter().any(|m| m != matter))
 }
 
 impl Matter {

@@ -1,6 +1,6 @@
 use super::{Added, Change, Matter, MatterItem, NewMatter, What, exhibit};
 use crate::{
-    desk::{passed, CAS_ATTEMPTS, Desk, read_doc, write_doc},
+    desk::{CAS_ATTEMPTS, Desk, passed, read_doc, write_doc},
     error::RetrievalError,
 };
 use holdfast_index::{CreateOutcome, ListWork, Work, WorkKind};
@@ -177,7 +177,8 @@ impl Desk {
         let prefix = format!("{id}/");
         let (mut found, mut after) = (Vec::new(), prefix.clone());
         loop {
-            let query = ListWork { kind: WorkKind::MatterItem, parent: None, states: &[], after: Some(&after), limit: 64 };
+            let query =
+                ListWork { kind: WorkKind::MatterItem, parent: None, states: &[], after: Some(&after), limit: 64 };
             let page = self.parts().work.list(query).await?;
             let Some(last) = page.last() else { return Ok(found) };
             after.clone_from(&last.id);

@@ -3,7 +3,7 @@ use super::{
     open::{CHANGING, CLOSED, OPEN, OPENING},
 };
 use crate::{
-    desk::{passed, Desk, draft, read_doc},
+    desk::{Desk, draft, passed, read_doc},
     error::RetrievalError,
 };
 use holdfast_index::{Work, WorkKind};
@@ -34,9 +34,7 @@ impl Desk {
         let result = match &change.what {
             What::Open => self.settle_open(&matter, change, &token).await,
             What::Add { items } => self.settle_add(&matter, change, items, &token).await,
-            What::Hold { reason } => {
-                self.settle_holding(&matter, change, &matter.items, reason, true, &token).await
-            }
+            What::Hold { reason } => self.settle_holding(&matter, change, &matter.items, reason, true, &token).await,
             What::Release { reason } => {
                 self.settle_holding(&matter, change, &matter.items, reason, false, &token).await
             }
@@ -125,9 +123,7 @@ impl Desk {
         token: &str,
     ) -> Result<(), RetrievalError> {
         let released = match &matter.hold {
-            Some(_) if release_holds => {
-                self.settle_holding(matter, change, &matter.items, reason, false, token).await
-            }
+            Some(_) if release_holds => self.settle_holding(matter, change, &matter.items, reason, false, token).await,
             _ => Ok(()),
         };
         let incomplete = match released {

@@ -168,7 +168,8 @@ pub struct PlanTotals {
 #[must_use]
 pub fn plan(items: &[PlanInput], terms: Terms, prices: &PriceList) -> PlanBody {
     let Terms { deadline, now, keep_days, choice } = terms;
-    let mut planner = Planner { deadline, now, keep_days, prices, choice, lanes: Lanes::default(), remarks: BTreeSet::new() };
+    let mut planner =
+        Planner { deadline, now, keep_days, prices, choice, lanes: Lanes::default(), remarks: BTreeSet::new() };
     if deadline <= now {
         planner.remarks.insert(format!("The deadline {deadline} is past; the plan was made at {now}."));
     }
@@ -372,7 +373,9 @@ impl Planner<'_> {
         Candidate {
             shown: PlanOption {
                 speed,
-                expected_ms: minutes(p.expected_minutes, offered.expected).saturating_add(extra).saturating_add(download),
+                expected_ms: minutes(p.expected_minutes, offered.expected)
+                    .saturating_add(extra)
+                    .saturating_add(download),
                 worst_ms,
                 cost: costs.total(),
                 meets_deadline: self.meets(worst_ms),

@@ -182,7 +182,12 @@ async fn killed_at(first: usize, of: usize) {
         let root = folder.path();
         archive(root).await;
         let killed = run("journey", root, 1, &[("HOLDFAST_KILL_AT", step)]);
-        assert_eq!(killed.status.signal(), Some(9), "{step} was not reached: {}", String::from_utf8_lossy(&killed.stdout));
+        assert_eq!(
+            killed.status.signal(),
+            Some(9),
+            "{step} was not reached: {}",
+            String::from_utf8_lossy(&killed.stdout)
+        );
         // And again while it recovers: at the same step, or at one that comes a little later.
         for (minute, again) in [(10, step), (20, &STEPS[(n + 2) % STEPS.len()])] {
             let second = run("journey", root, minute, &[("HOLDFAST_KILL_AT", again)]);

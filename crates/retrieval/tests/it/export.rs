@@ -88,7 +88,10 @@ async fn what_is_not_verified_is_refused_or_left_out_by_name() {
     w.desk.add_items(&matter, std::slice::from_ref(&cold), &w.me).await.unwrap();
     let to = w.root.join("out");
     let refused = export(&w, &matter, &to, false).await;
-    assert!(matches!(&refused, Err(RetrievalError::Unverified { count: 1, of: 3, first }) if *first == cold), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(RetrievalError::Unverified { count: 1, of: 3, first }) if *first == cold),
+        "{refused:?}"
+    );
     assert!(!to.exists());
     // A copy that was changed at the desk is not packed either.
     let copy = w.desk.desk_copy(&ids[0]).await.unwrap().unwrap();

@@ -416,3 +416,24 @@ async fn closing_a_matter_stops_its_retrievals() {
     assert_eq!(summary.active(), 0);
     w.assert_ledger().await;
 }
+
+/// Shells drive from tasks of their own.
+#[tokio::test]
+async fn a_desk_is_driven_and_asked_from_spawned_tasks() {
+    let w = World::new().await;
+    let ids = w.cold(1).await;
+    let matter = w.matter_of(&ids).await;
+    w.begin(&matter).await;
+    let (desk, me, of) = (w.desk.clone(), w.me.clone(), matter.clone());
+    let begun = tokio::spawn(async move {
+        desk.hold(&of, "litigation", &me).await.unwrap();
+        desk.verify_archived(&ids[0], &me, &NoProgress, &Cancel::default()).await.unwrap();
+        desk.drive(None, &NoProgress, &Cancel::default()).await.unwrap();
+        let request = holdfast_retrieval::ExportRequest { to: None, partial: true };
+        desk.export(&of, request, &me, &NoProgress, &Cancel::default()).await.unwrap_err()
+    });
+    assert!(matches!(begun.await.unwrap(), RetrievalError::Unverified { count: 1, of: 1, .. }));
+    w.drive_to_the_end().await;
+    assert_eq!(w.states(&matter).await, [JobState::Verified]);
+    w.assert_ledger().await;
+}

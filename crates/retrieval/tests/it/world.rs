@@ -2,7 +2,8 @@
 
 use holdfast_index::{RecordingIndex, SqliteIndex, SqliteWork, WorkStore};
 use holdfast_ledger::{
-    Action, Agent, EventOutcome, FolderTiles, Ledger, LedgerEntry, LedgerParts, LocalMac, LocalSigner, Phase, SqliteHead,
+    Action, Agent, EventOutcome, FolderTiles, Ledger, LedgerEntry, LedgerParts, LocalMac, LocalSigner, Phase,
+    SqliteHead,
 };
 use holdfast_model::{ArchiveId, Cancel, MatterId, NoProgress};
 use holdfast_retrieval::{
@@ -29,7 +30,6 @@ pub(crate) struct World {
     pub(crate) faults: Arc<FaultyStore>,
     pub(crate) store: Store,
     pub(crate) index: Arc<dyn RecordingIndex>,
-    pub(crate) work: Arc<dyn WorkStore>,
     pub(crate) ledger: Ledger,
     pub(crate) desk: Desk,
     pub(crate) me: Agent,
@@ -86,7 +86,8 @@ impl World {
         let local = LocalStore::open(config(&root.join("archive")), time.clone()).unwrap();
         let faults = FaultyStore::new(local.store());
         let index = SqliteIndex::open(root.join("index.sqlite")).await.unwrap().index();
-        let work: Arc<dyn WorkStore> = Arc::new(SqliteWork::open(root.join("work.sqlite"), time.clone()).await.unwrap());
+        let work: Arc<dyn WorkStore> =
+            Arc::new(SqliteWork::open(root.join("work.sqlite"), time.clone()).await.unwrap());
         let me = agent("legal");
         let ledger = Ledger::open(LedgerParts {
             head: Arc::new(SqliteHead::open(&root.join("ledger/head.sqlite")).unwrap()),
@@ -101,7 +102,7 @@ impl World {
         let desk = Desk::new(DeskParts {
             store: faults.store(),
             index: index.clone(),
-            work: work.clone(),
+            work,
             ledger: ledger.clone(),
             clock: time,
             folder: root.join("desk"),
@@ -111,7 +112,7 @@ impl World {
         })
         .unwrap();
         let store = local.store();
-        Self { root: root.to_owned(), clock, faults, store, index, work, ledger, desk, me, _folder: None }
+        Self { root: root.to_owned(), clock, faults, store, index, ledger, desk, me, _folder: None }
     }
 
     pub(crate) async fn archive(&self, sample: Sample) -> ArchiveId {
