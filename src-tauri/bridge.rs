@@ -57,9 +57,13 @@ pub(crate) async fn events(desktop: State<'_, Desktop>, channel: Channel<ApiEven
     let task = tokio::spawn(async move {
         loop {
             match receiver.recv().await {
-                Ok(event) if channel.send(event).is_err() => break,
+                Ok(event) => {
+                    if channel.send(event).is_err() {
+                        break;
+                    }
+                }
                 // What was missed is followed by something newer, upon which the page reads the state anew.
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => break,
             }
         }

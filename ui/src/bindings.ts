@@ -364,6 +364,14 @@ surplus: number,
  */
 different: number, 
 /**
+ * Manifests of accessions that were announced and not concluded; the archiver's next run goes on with them.
+ */
+unfinished: number, 
+/**
+ * Manifests that contradict the ledger or cannot be understood.
+ */
+damaged: number, 
+/**
  * Findings, at most 100.
  */
 findings: Array<FindingView>, };
@@ -428,7 +436,11 @@ complete: boolean,
 /**
  * Time taken.
  */
-elapsed_ms: number, };
+elapsed_ms: number, 
+/**
+ * The fault that ended it or that items failed with, and what to do, for people.
+ */
+problem: string | null, };
 
 /**
  * Stops a recording's retrieval.
@@ -1137,9 +1149,13 @@ since: string,
  */
 kept_at: string | null, 
 /**
- * `quarantined`, `resolved`.
+ * `quarantined`, `dead_lettered` (failed too often), `resolved`.
  */
-state: string, };
+state: string, 
+/**
+ * What was decided, by whom and why.
+ */
+resolution: string | null, };
 
 /**
  * Items in quarantine.
@@ -1410,6 +1426,10 @@ ended_at: string | null,
  * Source.
  */
 source: string, 
+/**
+ * Whether a process works on it now.
+ */
+running: boolean, 
 /**
  * What it did.
  */

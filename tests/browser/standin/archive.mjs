@@ -14,8 +14,8 @@ export class Archive {
     this.verdicts = new Map();
     this.matters = new Map();
     this.quarantine = [
-      { id: 'Q-1', source: 'export-2026', item: 'conv-100777/rec-1.wav', reason: 'truncation_detected', sentence: 'The recording is 14 s long; its source says 92 s.', expected: '92.000 s', found: '14.020 s', since: iso(NEWEST - 3e8), kept_at: 'quarantine/Q-1', state: 'quarantined' },
-      { id: 'Q-2', source: 'export-2026', item: 'conv-100901/rec-1.json', reason: 'missing_field', sentence: 'The metadata names no end of the interaction.', expected: 'end', found: null, since: iso(NEWEST - 2e8), kept_at: null, state: 'quarantined' },
+      { id: 'Q-1', source: 'export-2026', item: 'conv-100777/rec-1.wav', reason: 'truncation_detected', sentence: 'The recording is 14 s long; its source says 92 s.', expected: '92.000 s', found: '14.020 s', since: iso(NEWEST - 3e8), kept_at: 'quarantine/Q-1', state: 'quarantined', resolution: null },
+      { id: 'Q-2', source: 'export-2026', item: 'conv-100901/rec-1.json', reason: 'missing_field', sentence: 'The metadata names no end of the interaction.', expected: 'end', found: null, since: iso(NEWEST - 2e8), kept_at: null, state: 'quarantined', resolution: null },
     ];
     this.seed();
   }
@@ -282,12 +282,12 @@ export class Archive {
     if (!path.startsWith('/')) throw fail('ingest.unreadable', `The folder ${path} cannot be read.`, 'Give the whole path of a folder that this account may read.');
     this.tell({ event: 'progress', task: 'ingest', stage: 'Taking in', done: 3, total: 12, unit: 'recordings', left_ms: 4000 });
     this.tell({ event: 'progress', task: 'ingest', stage: 'Taking in', done: 12, total: 12, unit: 'recordings', left_ms: 0 });
-    return { run_id: 'R-9', discovered: 12, archived: 9, already: 1, quarantined: 2, awaiting: 0, explained: 0, failed: 0, bytes: 18_200_000, complete: true, elapsed_ms: 2400 };
+    return { run_id: 'R-9', discovered: 12, archived: 9, already: 1, quarantined: 2, awaiting: 0, explained: 0, failed: 0, bytes: 18_200_000, complete: true, elapsed_ms: 2400, problem: null };
   }
 
   archiver_status() {
-    const summary = { run_id: 'R-8', discovered: 420, archived: 411, already: 0, quarantined: 2, awaiting: 4, explained: 3, failed: 0, bytes: 1_930_000_000, complete: true, elapsed_ms: 61_000 };
-    return { archived: this.rows, open: [{ state: 'quarantined', count: 2 }, { state: 'awaiting', count: 4 }], runs: [{ started_at: iso(NEWEST), ended_at: iso(NEWEST + 61_000), source: '/srv/export-2026', summary }], sources: [{ name: 'export-2026', kind: 'folder', place: '/srv/export-2026' }] };
+    const summary = { run_id: 'R-8', discovered: 420, archived: 411, already: 0, quarantined: 2, awaiting: 4, explained: 3, failed: 0, bytes: 1_930_000_000, complete: true, elapsed_ms: 61_000, problem: null };
+    return { archived: this.rows, open: [{ state: 'quarantined', count: 2 }, { state: 'awaiting', count: 4 }], runs: [{ started_at: iso(NEWEST), ended_at: iso(NEWEST + 61_000), running: false, source: '/srv/export-2026', summary }], sources: [{ name: 'export-2026', kind: 'folder', place: '/srv/export-2026' }] };
   }
 
   quarantine_list() {
@@ -319,7 +319,7 @@ export class Archive {
   }
 
   index_check() {
-    return { rows: this.rows, manifests: this.rows, missing: 0, surplus: 0, different: 0, findings: [] };
+    return { rows: this.rows, manifests: this.rows, missing: 0, surplus: 0, different: 0, unfinished: 0, damaged: 0, findings: [] };
   }
 
   index_rebuild() {
