@@ -1,6 +1,6 @@
 //! Creating an object. The order of steps is what makes it safe to be killed, or to lose power, between any two:
 //!
-//! 1. The bytes stream into a draft file, hashed on the way; fsync. The record goes beside it; fsync. The names of both: fsync
+//! 1. The bytes stream into a draft file, hashed on the way; fsync. What goes to the cold tier is read back. The record goes beside it; fsync. The names of both: fsync
 //!    of the session's folder. Nothing is visible; a sweep takes it away.
 //! 2. The record gets its final name by `link`, which fails where one is there: of any number of writers, in any number of
 //!    processes, exactly one is elected. From here on the object exists, and whoever meets it before step 4 can finish it, since
