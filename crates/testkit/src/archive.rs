@@ -1,4 +1,5 @@
 //! Archives given bytes properly, through the seams, for tests that begin with an archive.
+#![allow(clippy::expect_used)] // an archive that can't be made ends the test
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};

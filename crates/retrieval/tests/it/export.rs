@@ -46,7 +46,7 @@ async fn a_package_is_made_verified_and_noted() {
     let originals = files(&made.package, "data/originals");
     assert_eq!(originals.len(), 3);
     assert_eq!(std::fs::read(&originals[1]).unwrap(), bytes(2));
-    assert_eq!(w.desk.exports(&matter).await.unwrap(), [made.clone()]);
+    assert_eq!(w.desk.exports(&matter).await.unwrap(), std::slice::from_ref(&made));
     let noted = w.ledger.entries_of_matter(&matter).await.unwrap();
     let outcome = noted.iter().rev().find(|e| e.event.phase == Phase::Outcome).unwrap();
     assert_eq!((outcome.event.action, outcome.event.digest_after), (Action::Export, made.seal));
@@ -126,5 +126,22 @@ async fn cancelling_leaves_nothing_behind() {
     assert_eq!(noted.last().unwrap().event.outcome, Some(EventOutcome::Failed));
     let made = export(&w, &matter, &w.root.join("out"), false).await.unwrap();
     assert!(made.package.ends_with("M-2026-0001_evidence"));
+    w.assert_ledger().await;
+}
+
+/// Far enough that most entries lie in tiles.
+#[tokio::test]
+async fn a_matter_of_many_is_packed_with_every_proof() {
+    let w = World::new().await;
+    let (matter, ids) = at_the_desk(&w, 60).await;
+    w.desk.hold(&matter, "litigation", &w.me).await.unwrap();
+    assert!(w.ledger.size().await.unwrap() > 512);
+    let made = export(&w, &matter, &w.root.join("out"), false).await.unwrap();
+    assert_eq!(made.items, 60);
+    let key = w.ledger.public_key();
+    let report = verify_package(&made.package, Some(key), &Cancel::default(), &NoProgress).unwrap();
+    assert_eq!(report.outcome, Outcome::Verified, "{:#?}", report.findings);
+    let custody = std::fs::read_to_string(made.package.join("data/reports/custody.json")).unwrap();
+    assert!(ids.iter().all(|id| custody.contains(id.as_str())));
     w.assert_ledger().await;
 }

@@ -437,3 +437,33 @@ async fn a_desk_is_driven_and_asked_from_spawned_tasks() {
     assert_eq!(w.states(&matter).await, [JobState::Verified]);
     w.assert_ledger().await;
 }
+
+#[tokio::test]
+async fn an_original_that_is_gone_fails_with_its_own_finding() {
+    let w = World::new().await;
+    let hot = w.archive(Sample::new(1, bytes(1)).hot()).await;
+    let matter = w.matter_of(std::slice::from_ref(&hot)).await;
+    w.desk.start(&matter, None, None, None, &w.me).await.unwrap();
+    std::fs::remove_file(&files(&w.root.join("archive/media"), "r-1.wav")[0]).unwrap();
+    w.drive_to_the_end().await;
+    let job = w.job(&matter, &hot).await;
+    assert_eq!((job.state, job.path), (JobState::Failed, None));
+    assert!(job.job.report.unwrap().has(FindingCode::BytesMissing));
+    assert_eq!(w.succeeded(&hot, Action::Download).await, 0);
+    w.assert_ledger().await;
+}
+
+#[tokio::test]
+async fn an_original_cut_off_in_the_archive_fails_with_its_own_finding() {
+    let w = World::new().await;
+    let hot = w.archive(Sample::new(1, bytes(1)).hot()).await;
+    let matter = w.matter_of(std::slice::from_ref(&hot)).await;
+    w.desk.start(&matter, None, None, None, &w.me).await.unwrap();
+    overwrite(&files(&w.root.join("archive/media"), "r-1.wav")[0], |bytes| bytes.truncate(70_000));
+    w.drive_to_the_end().await;
+    let job = w.job(&matter, &hot).await;
+    assert_eq!(job.state, JobState::Failed);
+    assert!(job.job.report.unwrap().has(FindingCode::BytesSizeMismatch));
+    assert_eq!(std::fs::metadata(job.job.aside.unwrap()).unwrap().len(), 70_000, "what there was is kept");
+    w.assert_ledger().await;
+}

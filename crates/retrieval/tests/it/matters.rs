@@ -1,5 +1,5 @@
 use crate::world::{World, agent, bytes, code, new_matter};
-use holdfast_ledger::{Action, Phase};
+use holdfast_ledger::{Action, EventOutcome, Phase};
 use holdfast_model::ArchiveId;
 use holdfast_retrieval::{NewMatter, RetrievalError};
 use holdfast_store::StoreError;
@@ -169,5 +169,24 @@ async fn a_matter_of_many_is_held_at_once() {
     let whole = w.ledger.entries_of_matter(&matter).await.unwrap();
     let held = whole.iter().filter(|e| e.event.action == Action::LegalHold && e.event.archive_id().is_some()).count();
     assert_eq!(held, 80);
+    w.assert_ledger().await;
+}
+
+#[tokio::test]
+async fn a_hold_that_cannot_be_set_everywhere_says_so_and_holds_the_rest() {
+    let w = World::new().await;
+    let ids = w.cold(2).await;
+    let matter = w.matter_of(&ids).await;
+    let manifest = crate::world::files(&w.root.join("archive/meta"), "manifests/2024/03/01/genesys.acme.c-1/");
+    std::fs::remove_file(&manifest[0]).unwrap();
+    let incomplete = w.desk.hold(&matter, "litigation", &w.me).await;
+    assert!(
+        matches!(&incomplete, Err(RetrievalError::HoldIncomplete { failed: 1, of: 2, first, .. }) if *first == ids[0]),
+        "{incomplete:?}"
+    );
+    assert_eq!(held(&w, &ids[1]).await, (vec![true; 3], vec![matter.to_string()]));
+    assert!(w.desk.matter(&matter).await.unwrap().hold.is_some(), "it is wanted all the same");
+    let last = w.entries(&ids[0]).await.pop().unwrap();
+    assert_eq!((last.event.action, last.event.outcome), (Action::LegalHold, Some(EventOutcome::Failed)));
     w.assert_ledger().await;
 }
