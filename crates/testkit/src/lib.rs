@@ -1,9 +1,11 @@
 //! Fakes with a manual clock, fault injection, and conformance suites that run against every implementation of a seam.
 //! For tests only.
 
+mod archive;
 mod clock;
 mod fault_store;
 pub mod store;
 
+pub use archive::{Sample, Seams, archive_one};
 pub use clock::ManualClock;
 pub use fault_store::{FaultRule, FaultyStore, StoreCall, StoreFault};
