@@ -95,7 +95,7 @@ dt { font-weight: 600; } dd { margin: 0; overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; font-size: 0.9rem; }
 caption { text-align: left; font-weight: 600; padding: 0.5rem 0; }
 th, td { border: 1px solid #9aa3af; padding: 0.3rem 0.5rem; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
-thead th { background: #eef1f5; } tbody th { font-weight: 600; white-space: nowrap; }
+thead th { background: #eef1f5; overflow-wrap: normal; } tbody th { font-weight: 600; white-space: nowrap; }
 code { font-size: 0.85em; overflow-wrap: anywhere; }
 .blank { border-bottom: 1px solid #1a1a1a; height: 3rem; margin: 0; display: flex; align-items: flex-end; }
 .blank span { font-size: 0.85rem; color: #444; }

@@ -34,7 +34,7 @@ pub struct RenderedFile {
 }
 
 /// Every report of an evidence package: custody report as JSON, HTML and PDF/A, the draft certification as text, HTML and
-/// PDF/A, and the load file. About 20 ms and a few MB of memory for some hundred exhibits.
+/// PDF/A, and the load file. About 4 ms and 130 KB of memory for each exhibit.
 ///
 /// # Errors
 /// [`ReportError`], where a PDF can't be made.

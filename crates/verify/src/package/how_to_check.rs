@@ -77,7 +77,8 @@ impl HowToCheck {
                 "This folder is an evidence package: recordings from an archive, with what shows that they are the same bytes \
                  that were archived. You can check it on a computer of your own, without a network and without the software \
                  that made it. Open a terminal in this folder and run the commands below; they need the common tools sha256sum, \
-                 awk, openssl (3.0 or later) and python3. Nothing in this folder is changed by them.",
+                 awk, openssl (3.0 or later) and python3, which every Linux system has; on macOS install openssl and coreutils first, \
+                 on Windows use the Linux subsystem. Nothing in this folder is changed by them.",
             ),
             Heading("1. Are all files as they were packed?"),
             Command(FILES),
@@ -158,9 +159,7 @@ impl HowToCheck {
             match piece {
                 Piece::Heading(t) => out.push_str(&format!("<h2>{}</h2>\n", escape_html(t))),
                 Piece::Text(t) => out.push_str(&format!("<p>{}</p>\n", escape_html(t))),
-                Piece::Command(t) => {
-                    out.push_str(&format!("<pre tabindex=\"0\"><code>{}</code></pre>\n", escape_html(t)))
-                }
+                Piece::Command(t) => out.push_str(&format!("<pre><code>{}</code></pre>\n", escape_html(t))),
                 Piece::Answer(t) => out.push_str(&format!("<p>It must say: <samp>{}</samp></p>\n", escape_html(t))),
             }
         }
@@ -171,7 +170,7 @@ impl HowToCheck {
 
 const STYLE: &str = "body { font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 52rem; padding: 0 1rem; color: #1a1a1a; background: #fff; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.2rem; margin-top: 2rem; }
-pre { background: #f2f4f7; border: 1px solid #c5ccd6; padding: 0.75rem; overflow-x: auto; }
+pre { background: #f2f4f7; border: 1px solid #c5ccd6; padding: 0.75rem; white-space: pre-wrap; overflow-wrap: anywhere; }
 samp { background: #e8f3ea; padding: 0.1rem 0.3rem; overflow-wrap: anywhere; }
 ";
 
