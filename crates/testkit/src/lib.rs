@@ -4,7 +4,9 @@
 mod archive;
 mod clock;
 mod fault_store;
+pub mod index_suite;
 pub mod store;
+pub mod work_suite;
 
 pub use archive::{Sample, Seams, archive_one};
 pub use clock::ManualClock;

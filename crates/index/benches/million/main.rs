@@ -34,26 +34,33 @@ async fn measure(dir: &Path, rows: u32) {
 
     let index = SqliteIndex::open(&path).await.unwrap();
     let cases = sample::cases();
-    println!("First page of 50, exact total and all facets together, in ms. `cold` is the first query of a process.\n");
-    println!("| queries | n | p50 | p99 | most | cold p50 | cold most | plain SQLite p50 | plain p99 | plain most |");
+    println!(
+        "First page of 50, exact total and all facets together, in ms. `best` is the best of three for each query, which leaves \
+         out what else the machine was doing; `cold` is the first query of a process.\n"
+    );
+    println!("| queries | n | p50 | p99 | best p50 | best p99 | cold p50 | cold most | plain SQLite p50 | plain p99 |");
     println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
     let mut slowest: (Duration, String) = (Duration::ZERO, String::new());
     for (class, queries) in &cases {
         let (mut warm, mut cold, mut other) = (Vec::new(), Vec::new(), Vec::new());
-        for round in 0..3 {
-            for q in queries {
+        let mut best = vec![Duration::MAX; queries.len()];
+        for _ in 0..3 {
+            for (q, best) in queries.iter().zip(&mut best) {
                 let took = time(&index, q, false).await;
                 warm.push(took);
-                if took > slowest.0 && round > 0 {
-                    slowest = (took, format!("{class}: {q:?}"));
-                }
+                *best = took.min(*best);
+            }
+        }
+        for (q, best) in queries.iter().zip(&best) {
+            if *best > slowest.0 {
+                slowest = (*best, format!("{class}: {q:?}"));
             }
         }
         for q in every(queries, 12) {
             let fresh = SqliteIndex::open(&path).await.unwrap();
             cold.push(time(&fresh, q, false).await);
         }
-        for q in every(queries, if rows > 200_000 { 12 } else { 40 }) {
+        for q in every(queries, if rows > 200_000 { 8 } else { 40 }) {
             let begun = Instant::now();
             let found = plain.search(q);
             other.push(begun.elapsed());
@@ -70,15 +77,15 @@ async fn measure(dir: &Path, rows: u32) {
             "| {class} | {n} | {} | {} | {} | {} | {} | {} | {} | {} |",
             at(&mut warm, 0.5),
             at(&mut warm, 0.99),
-            at(&mut warm, 1.0),
+            at(&mut best, 0.5),
+            at(&mut best, 0.99),
             at(&mut cold, 0.5),
             at(&mut cold, 1.0),
             at(&mut other, 0.5),
             at(&mut other, 0.99),
-            at(&mut other, 1.0),
         );
     }
-    println!("\nSlowest when warm: {:.1} ms, {}", slowest.0.as_secs_f64() * 1e3, compact(&slowest.1));
+    println!("\nSlowest at its best: {:.1} ms, {}", slowest.0.as_secs_f64() * 1e3, compact(&slowest.1));
     while_writing(&index, rows).await;
 }
 

@@ -174,3 +174,78 @@ impl RecordingIndex for SqliteIndex {
         Ok(Box::new(Rebuild::begin(Arc::clone(&self.0)).await?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_model::{
+        Accession, Fault as _, Fixity, ImmutabilityMode, Manifest, MediaObject, ObjectKey, ObjectRetention, PayloadRef,
+        Probe, RetentionDecision, Sha256Digest, SourceRef, StorageTier,
+    };
+
+    fn row(n: u32) -> (IndexRow, Option<String>) {
+        let record: holdfast_model::CanonicalRecord = serde_json::from_value(serde_json::json!({
+            "vendor": "v", "organisation": "o", "interaction_id": n.to_string(), "recording_id": "r", "media": "voice",
+            "start": "2024-01-01T00:00:00Z", "end": "2024-01-01T00:01:00Z", "notes": "x".repeat(2_000),
+        }))
+        .unwrap();
+        let (key, digest) = (ObjectKey::new("k").unwrap(), Sha256Digest([0; 32]));
+        let fixity = Fixity::sha256(digest, 1);
+        let manifest = Manifest {
+            format: holdfast_model::MANIFEST_FORMAT.into(),
+            archive_id: record.idempotency_key().archive_id(),
+            object: MediaObject {
+                bucket: "media".into(),
+                key: key.clone(),
+                version_id: None,
+                fixity: fixity.clone(),
+                media_type: "audio/wav".into(),
+                tier: StorageTier::Hot,
+                storage_class: "local".into(),
+                probe: Probe::default(),
+                original_name: "a".into(),
+            },
+            payload: PayloadRef { key: key.clone(), fixity, schema: "s".into() },
+            text: None,
+            retention: RetentionDecision {
+                class: "c".into(),
+                rule: "r".into(),
+                legal_basis: "b".into(),
+                retention: ObjectRetention { mode: ImmutabilityMode::Governance, until: record.end },
+            },
+            accession: Accession {
+                run: "run".parse().unwrap(),
+                source: SourceRef { source: "s".into(), item: "i".into() },
+                ingested_at: record.end,
+                ledger_intent: 0,
+                archiver_version: "1".into(),
+            },
+            record,
+        };
+        (IndexRow::derive(&manifest, key, digest, "local", 1), None)
+    }
+
+    /// The connection is given the limit that a full disk or a read-only file would impose; a real one needs rights that a
+    /// test does not have.
+    #[tokio::test]
+    async fn no_space_and_no_right_to_write_are_said_and_change_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let index = SqliteIndex::open(dir.path().join("index.db")).await.unwrap();
+        index.insert_many(vec![row(0)]).await.unwrap();
+        let pragma = |name: &str, value: i64| index.0.db.writer().pragma_update(None, name, value).unwrap();
+
+        pragma("max_page_count", 60);
+        let e = index.insert_many((1..1_000).map(row).collect()).await.unwrap_err();
+        assert_eq!((e.code(), e.kind()), ("index.full", holdfast_model::FaultKind::Full));
+        pragma("max_page_count", 1 << 30);
+
+        pragma("query_only", 1);
+        let e = index.insert_many(vec![row(1)]).await.unwrap_err();
+        assert_eq!(e.code(), "index.read_only");
+        pragma("query_only", 0);
+
+        assert_eq!(index.count().await.unwrap(), 1);
+        index.insert_many((1..1_000).map(row).collect()).await.unwrap();
+        assert_eq!(index.search(&Query::default()).await.unwrap().total, 1_000);
+    }
+}
