@@ -46,6 +46,9 @@ impl Bytes {
             ));
         }
         let n = usize::try_from(self.len.saturating_sub(pos)).unwrap_or(usize::MAX).min(n);
+        if n == 0 {
+            return Ok(&[]);
+        }
         let have = pos >= self.start && pos - self.start + n as u64 <= self.filled as u64;
         if !have {
             self.fill(pos, n.max(self.window))?;

@@ -26,12 +26,13 @@ pub(crate) struct Layout {
     /// A box that says it ends behind the file's end: its kind and where it would end.
     pub overrun: Option<([u8; 4], u64)>,
     pub first_fragment: Option<u64>,
+    pub last_fragment: Option<u64>,
     pub brand: [u8; 4],
 }
 
 /// Walks the top-level boxes.
 pub(crate) fn layout(b: &mut Bytes) -> io::Result<Layout> {
-    let mut found = Layout { movie: None, overrun: None, first_fragment: None, brand: *b"    " };
+    let mut found = Layout { movie: None, overrun: None, first_fragment: None, last_fragment: None, brand: *b"    " };
     let (mut pos, len) = (0, b.len());
     while pos < len {
         let Some(bx) = Mp4Box::read(b, pos, len)? else {
@@ -43,6 +44,7 @@ pub(crate) fn layout(b: &mut Bytes) -> io::Result<Layout> {
             b"moov" if found.movie.is_none() && bx.end <= len => found.movie = Some(movie(b, &bx)?),
             b"moof" => {
                 found.first_fragment.get_or_insert(pos);
+                found.last_fragment = Some(pos);
             }
             _ => {}
         }
@@ -481,7 +483,15 @@ impl Mp4 {
         let (mut sound, aac) = sound(track);
         let trim = trim(track).unwrap_or_default();
         let delay = rescale(trim.delay, movie.timescale, sound.rate);
-        let whole = rescale(track.duration, track.timescale, sound.rate);
+        let mut whole = track.duration;
+        if let Some(pos) = layout.last_fragment.filter(|_| whole == 0) {
+            // A fragmented file's head does not tell its length; its last fragment does.
+            let mut last = Samples::new(&bytes, &movie, track, Some(pos));
+            while let Some(s) = last.next()? {
+                whole = whole.max(s.time.saturating_add(u64::from(s.duration)));
+            }
+        }
+        let whole = rescale(whole, track.timescale, sound.rate);
         let length = match trim.length {
             0 => whole.saturating_sub(rescale(trim.start, track.timescale, sound.rate)),
             n => rescale(n, movie.timescale, sound.rate),

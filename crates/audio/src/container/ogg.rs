@@ -227,7 +227,11 @@ impl Ogg {
         let Some(heads) = heads(&mut bytes)? else {
             return Err(AudioError::damaged("the Ogg headers announce no sound"));
         };
-        let Some(measure) = heads.measure.filter(|_| heads.sound.params.is_some()) else { return Ok(Err(heads.sound)) };
+        let Some(measure) = heads.measure.filter(|_| heads.sound.params.is_some()) else {
+            let last = last_page(&mut bytes, heads.start, heads.serial)?;
+            let frames = last.and_then(|p| u64::try_from(p.granule).ok());
+            return Ok(Err(Sound { frames, ..heads.sound }));
+        };
         let mut ogg = Self {
             bytes,
             serial: heads.serial,

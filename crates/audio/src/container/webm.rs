@@ -95,6 +95,8 @@ enum Measure {
     Vorbis {
         modes: vorbis::Modes,
         before: Option<u32>,
+        /// Where the next packet begins, told more exactly than the container's milliseconds.
+        next: Option<i64>,
     },
     /// Not decoded here: one packet a block, length unknown.
     Foreign,
@@ -142,6 +144,7 @@ struct Entry {
     private: Vec<u8>,
     rate: f64,
     channels: u64,
+    delay_ns: u64,
 }
 
 impl Webm {
@@ -204,6 +207,7 @@ impl Webm {
             webm.sound.frames = webm.last_frame()?;
         }
         webm.rewind();
+        webm.anchor()?;
         Ok(Some(webm))
     }
 
@@ -239,8 +243,8 @@ impl Webm {
     fn restart(&mut self) {
         self.cluster = None;
         self.ready.clear();
-        if let Measure::Vorbis { before, .. } = &mut self.measure {
-            *before = None;
+        if let Measure::Vorbis { before, next, .. } = &mut self.measure {
+            (*before, *next) = (None, None);
         }
     }
 
@@ -253,6 +257,7 @@ impl Webm {
                     0xD7 => found.number = e.uint(b)?,
                     0x83 => found.kind = e.uint(b)?,
                     0x86 => found.codec = String::from_utf8_lossy(&e.value(b, 64)?).into_owned(),
+                    0x56AA => found.delay_ns = e.uint(b)?,
                     0x63A2 => found.private = e.value(b, 1 << 20)?,
                     0xE1 => {
                         for a in e.children(b)? {
@@ -382,7 +387,7 @@ impl Webm {
         let raw = self.frames(ticks);
         match self.measure {
             Measure::Opus => raw.saturating_add(60).div_euclid(120) * 120 - self.delay,
-            _ => raw,
+            _ => raw - self.delay,
         }
     }
 
@@ -397,10 +402,14 @@ impl Webm {
         let head = self.bytes.at(block.data, block.len.min(16))?;
         let frames = match &mut self.measure {
             Measure::Opus => opus::packet_frames(head) * if block.laced > 1 { block.laced } else { 1 },
-            Measure::Vorbis { modes, before } => match modes.block(head) {
-                Some(n) => vorbis::Modes::frames(before.replace(n), n),
-                None => 0,
-            },
+            Measure::Vorbis { modes, before, next } => {
+                let Some(block) = modes.block(head) else { return Ok((at, 0)) };
+                let Some(before) = before.replace(block) else { return Ok((next.unwrap_or(at), 0)) };
+                let frames = vorbis::Modes::frames(Some(before), block);
+                let near = next.filter(|n| n.abs_diff(at) < u64::from(self.sound.rate) / 250);
+                *next = near.map(|n| n + i64::from(frames));
+                return Ok((near.unwrap_or(at), frames));
+            }
             Measure::Foreign => 0,
         };
         Ok((at, frames))
@@ -419,7 +428,11 @@ fn sound_of(e: &Entry) -> (Sound, Measure, i64) {
             (sound, Measure::Opus, i64::from(skip))
         }
         "A_VORBIS" => match laced_headers(&e.private).and_then(|(i, s)| vorbis::headers(i, s)) {
-            Some((sound, modes)) => (sound, Measure::Vorbis { modes, before: None }, 0),
+            Some((sound, modes)) => {
+                let delay = u128::from(e.delay_ns) * u128::from(sound.rate) / 1_000_000_000;
+                let delay = i64::try_from(delay.min(u128::from(sound.rate))).unwrap_or(0);
+                (sound, Measure::Vorbis { modes, before: None, next: None }, delay)
+            }
             None => (Sound::new("vorbis", rate, channels), Measure::Foreign, 0),
         },
         other => {
@@ -493,11 +506,41 @@ impl Demux for Webm {
         self.pos = found.map_or(start, |(pos, _)| pos);
         self.restart();
         self.skip_to(target)?;
-        Ok(())
+        Ok(self.anchor()?)
     }
 }
 
 impl Webm {
+    /// Tells where the packets from here on begin, which for Vorbis is finer than the container's times: those are rounded
+    /// each for itself, while the packets' own lengths are exact. The middle of many roundings is the truth, or as far from
+    /// it after one seek as after another.
+    fn anchor(&mut self) -> io::Result<()> {
+        if !matches!(self.measure, Measure::Vorbis { .. }) {
+            return Ok(());
+        }
+        let here = (self.pos, self.cluster);
+        let (mut sum, mut least, mut most, mut seen) = (0i64, i64::MAX, i64::MIN, 0);
+        while seen < 64 {
+            let Some(block) = self.next_block()? else { break };
+            if !self.is_sound(&block) {
+                continue;
+            }
+            let (at, frames) = self.measure(&block)?;
+            if seen > 0 {
+                (least, most) = (least.min(at.saturating_sub(sum)), most.max(at.saturating_sub(sum)));
+                sum += i64::from(frames);
+            }
+            seen += 1;
+        }
+        (self.pos, self.cluster) = here;
+        let jitter = u64::from(self.sound.rate) / 500;
+        if let Measure::Vorbis { before, next, .. } = &mut self.measure {
+            *before = None;
+            *next = (seen > 1 && most.abs_diff(least) <= jitter).then(|| least + (most - least) / 2);
+        }
+        Ok(())
+    }
+
     /// Passes over blocks until the last one that begins before `target` ticks.
     fn skip_to(&mut self, target: i64) -> io::Result<()> {
         loop {

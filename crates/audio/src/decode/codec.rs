@@ -2,7 +2,7 @@
 
 use crate::{
     AudioError,
-    container::{Demux, Unit},
+    container::{Demux, Sound, Unit},
 };
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -45,17 +45,20 @@ pub(super) struct CodecStream {
     longest_gap: u64,
 }
 
+fn decoder(sound: &Sound) -> Result<Box<dyn AudioDecoder>, AudioError> {
+    let Some(params) = &sound.params else { return Err(AudioError::NeedsFfmpeg { codec: sound.codec.clone() }) };
+    let options = AudioDecoderOptions::default();
+    match catch_unwind(AssertUnwindSafe(|| CODECS.make_audio_decoder(params, &options))) {
+        Ok(Ok(decoder)) => Ok(decoder),
+        Ok(Err(e)) => Err(AudioError::damaged(format!("the {} configuration: {e}", sound.codec))),
+        Err(_) => Err(AudioError::damaged(format!("the {} configuration", sound.codec))),
+    }
+}
+
 impl CodecStream {
     pub(super) fn new(demux: Box<dyn Demux>) -> Result<Self, AudioError> {
         let sound = demux.sound();
-        let Some(params) = &sound.params else { return Err(AudioError::NeedsFfmpeg { codec: sound.codec.clone() }) };
-        let options = AudioDecoderOptions::default();
-        let made = catch_unwind(AssertUnwindSafe(|| CODECS.make_audio_decoder(params, &options)));
-        let decoder = match made {
-            Ok(Ok(decoder)) => decoder,
-            Ok(Err(e)) => return Err(AudioError::damaged(format!("the {} configuration: {e}", sound.codec))),
-            Err(_) => return Err(AudioError::damaged(format!("the {} configuration", sound.codec))),
-        };
+        let decoder = decoder(sound)?;
         let rate = u64::from(sound.rate);
         Ok(Self {
             channels: usize::from(sound.channels),
@@ -82,7 +85,8 @@ impl CodecStream {
 
     pub(super) fn seek(&mut self, frame: u64) -> Result<(), AudioError> {
         self.demux.seek(frame)?;
-        self.decoder.reset();
+        // Not `reset`: symphonia's AAC keeps the state of its noise over it, and the same bytes must always sound the same.
+        self.decoder = decoder(self.demux.sound())?;
         (self.position, self.fresh, self.silence) = (frame, true, 0);
         self.held.clear();
         Ok(())

@@ -23,7 +23,8 @@ pub(super) struct FfmpegStream {
     program: PathBuf,
     path: PathBuf,
     format: &'static str,
-    running: Running,
+    /// None behind the end.
+    running: Option<Running>,
     rate: u32,
     channels: u16,
     position: u64,
@@ -48,15 +49,15 @@ impl Drop for Running {
 }
 
 impl Running {
-    fn start(program: &Path, path: &Path, format: &str, from_s: f64) -> Result<Self, AudioError> {
+    fn start(program: &Path, path: &Path, format: &str, from_s: u64) -> Result<Self, AudioError> {
         let failed = |e: std::io::Error| AudioError::Ffmpeg { reason: format!("it could not be started: {e}") };
         // `file:` and an absolute path: no name can be taken for an option or for a protocol.
         let mut input = OsString::from("file:");
         input.push(std::path::absolute(path)?);
         let mut command = Command::new(program);
         command.args(["-nostdin", "-hide_banner", "-loglevel", "error", "-protocol_whitelist", "file,pipe"]);
-        if from_s > 0.0 {
-            command.args(["-ss", &format!("{from_s:.6}")]);
+        if from_s > 0 {
+            command.args(["-ss", &from_s.to_string()]);
         }
         command.args(["-f", format, "-i"]).arg(input);
         command.args(["-map", "0:a:0", "-vn", "-sn", "-dn", "-c:a", "pcm_f32le", "-f", "wav", "pipe:1"]);
@@ -108,6 +109,11 @@ impl Running {
         Ok(filled)
     }
 
+    /// Drops so many bytes; false where there are fewer.
+    fn skip(&mut self, bytes: u64) -> Result<bool, AudioError> {
+        Ok(std::io::copy(&mut self.output.by_ref().take(bytes), &mut std::io::sink())? == bytes)
+    }
+
     fn error(&mut self) -> AudioError {
         let _ = self.child.wait();
         if let Some(listener) = self.listener.take() {
@@ -142,9 +148,10 @@ fn listen(mut errors: impl Read + Send + 'static, complaint: Arc<Mutex<String>>)
 
 impl FfmpegStream {
     pub(super) fn open(program: &Path, path: &Path, format: &'static str) -> Result<Self, AudioError> {
-        let mut running = Running::start(program, path, format, 0.0)?;
+        let mut running = Running::start(program, path, format, 0)?;
         let Some((rate, channels)) = running.header()? else { return Err(running.error()) };
-        Ok(Self { program: program.to_owned(), path: path.to_owned(), format, running, rate, channels, position: 0 })
+        let (program, path, running) = (program.to_owned(), path.to_owned(), Some(running));
+        Ok(Self { program, path, format, running, rate, channels, position: 0 })
     }
 
     pub(super) fn rate(&self) -> u32 {
@@ -159,19 +166,34 @@ impl FfmpegStream {
         self.position
     }
 
+    /// Goes to `frame`, over at least half a second that is decoded and dropped: adaptive codecs need it to find their feet.
     pub(super) fn seek(&mut self, frame: u64) -> Result<(), AudioError> {
-        let seconds = frame as f64 / f64::from(self.rate);
-        self.running = Running::start(&self.program, &self.path, self.format, seconds)?;
-        // Nothing at all is written where the place lies behind the end.
-        self.running.header()?;
+        self.running = None;
         self.position = frame;
+        let rate = u64::from(self.rate);
+        let from_s = frame.saturating_sub(rate / 2) / rate;
+        let mut running = Running::start(&self.program, &self.path, self.format, from_s)?;
+        // Nothing at all is written where the place lies behind the end.
+        if running.header()?.is_some() && running.skip((frame - from_s * rate) * self.frame_bytes())? {
+            self.running = Some(running);
+        }
         Ok(())
     }
 
+    /// Goes behind the end.
+    pub(super) fn end(&mut self, frame: u64) {
+        (self.running, self.position) = (None, frame);
+    }
+
+    fn frame_bytes(&self) -> u64 {
+        u64::from(self.channels) * 4
+    }
+
     pub(super) fn next_block(&mut self, block: &mut Vec<f32>) -> Result<bool, AudioError> {
-        let frame = usize::from(self.channels) * 4;
+        let frame = self.frame_bytes() as usize;
+        let Some(running) = &mut self.running else { return Ok(false) };
         let mut bytes = vec![0; (BLOCK_BYTES / frame).max(1) * frame];
-        let n = self.running.read_full(&mut bytes)?;
+        let n = running.read_full(&mut bytes)?;
         let (samples, _) = bytes[..n / frame * frame].as_chunks::<4>();
         block.extend(samples.iter().map(|s| f32::from_le_bytes(*s)).map(|x| if x.is_finite() { x } else { 0.0 }));
         self.position += (n / frame) as u64;

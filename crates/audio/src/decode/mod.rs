@@ -201,6 +201,7 @@ impl Decoder {
         match &mut self.source {
             Source::Pcm(p) => p.seek(frame),
             Source::Codec(c) => c.seek(frame)?,
+            Source::Ffmpeg(f) if self.spec.frames.is_some_and(|n| frame >= n) => f.end(frame),
             Source::Ffmpeg(f) => f.seek(frame)?,
         }
         Ok(())

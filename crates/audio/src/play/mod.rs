@@ -59,6 +59,8 @@ pub struct Status {
     pub remarks: Vec<String>,
     /// Why it stopped: code and sentence.
     pub fault: Option<(String, String)>,
+    /// How often the device had to wait for sound since the player was made: gaps that were heard.
+    pub gaps: u64,
 }
 
 impl Default for Status {
@@ -73,6 +75,7 @@ impl Default for Status {
             decoder: None,
             remarks: Vec::new(),
             fault: None,
+            gaps: 0,
         }
     }
 }

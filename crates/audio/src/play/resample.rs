@@ -25,11 +25,13 @@ impl Resampler {
         if from == to {
             return Ok(Self { inner: None });
         }
-        // Long filters: about 1,000 frames at any rate, which keeps the band up to its edge.
+        // Long filters, about 1,000 frames at any rate, keep the band up to its edge. The length must be an even number of
+        // the rates' common periods, or the delay is not a whole number of frames.
+        let period = (from / common(from, to)) as usize;
         let made = Fft::<f32>::new_custom(
             from as usize,
             to as usize,
-            1_024,
+            period * 2 * (1_024 / (period * 2)).max(1),
             1,
             2,
             rubato::WindowFunction::BlackmanHarris2,
@@ -81,6 +83,11 @@ impl Resampler {
         }
         Ok(())
     }
+}
+
+/// Greatest common divisor.
+fn common(a: u32, b: u32) -> u32 {
+    if b == 0 { a.max(1) } else { common(b, a % b) }
 }
 
 impl Inner {

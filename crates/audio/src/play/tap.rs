@@ -23,8 +23,8 @@ pub(super) struct Shared {
     pub ended: AtomicBool,
     /// The sound system reported a fault.
     pub device_lost: AtomicBool,
-    /// Times that nothing was ready though it should sound.
-    pub starved: AtomicU64,
+    /// Times that nothing was ready in the midst of sounding.
+    gaps: AtomicU64,
     position_us: AtomicU64,
     volume: AtomicU32,
     channels: AtomicU8,
@@ -38,7 +38,7 @@ impl Default for Shared {
             sounding: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             device_lost: AtomicBool::new(false),
-            starved: AtomicU64::new(0),
+            gaps: AtomicU64::new(0),
             position_us: AtomicU64::new(0),
             volume: AtomicU32::new(1f32.to_bits()),
             channels: AtomicU8::new(0),
@@ -77,6 +77,7 @@ impl Shared {
         status.position_ms = self.position_ms();
         status.volume = f32::from_bits(self.volume.load(Relaxed));
         status.channels = self.channels();
+        status.gaps = self.gaps.load(Relaxed);
         status
     }
 
@@ -169,8 +170,10 @@ impl Tap {
             match self.chunks.try_recv() {
                 Ok(chunk) => (self.chunk, self.next) = (Some(chunk), 0),
                 Err(TryRecvError::Empty) => {
-                    self.chunk = None;
-                    self.shared.starved.fetch_add(1, Relaxed);
+                    // Just after a seek there is no chunk before, and no gap to be heard.
+                    if self.chunk.take().is_some_and(|c| c.generation == generation) {
+                        self.shared.gaps.fetch_add(1, Relaxed);
+                    }
                     return None;
                 }
                 Err(TryRecvError::Disconnected) => return None,
