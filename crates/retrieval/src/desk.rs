@@ -2,7 +2,7 @@ use crate::{error::RetrievalError, prices::PriceList};
 use futures_util::TryStreamExt as _;
 use holdfast_index::{RecordingIndex, UpdateOutcome, Work, WorkKind, WorkStore};
 use holdfast_ledger::{Action, Agent, EventDraft, Ledger, LedgerEntry, Phase};
-use holdfast_model::{ArchiveId, Clock, MatterId, ObjectLocator};
+use holdfast_model::{ArchiveId, Clock, Fault as _, MatterId, ObjectLocator};
 use holdfast_store::{BYTE_RANGE_ALL, Store};
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
@@ -215,6 +215,11 @@ pub(crate) fn read_doc<D: DeserializeOwned>(work: &Work) -> Result<D, RetrievalE
 
 pub(crate) fn write_doc<D: Serialize>(what: &str, doc: &D) -> Result<serde_json::Value, RetrievalError> {
     serde_json::to_value(doc).map_err(|e| RetrievalError::Damaged { what: what.to_owned(), detail: e.to_string() })
+}
+
+/// One row that cannot be ended must not keep all the others from going on: it is told and met again on the next pass.
+pub(crate) fn told<T>(what: &'static str, id: &str, result: Result<T, RetrievalError>) -> Option<T> {
+    result.inspect_err(|e| tracing::warn!(id, code = e.code(), "{what} could not be ended: {e}")).ok()
 }
 
 /// Tells that a named step was reached. A test may stop the process there, or have it take what was done for failed.

@@ -1,7 +1,7 @@
 //! Evidence packages of a matter: made, verified right after, and only then shown.
 
 use crate::{
-    desk::{CAS_ATTEMPTS, Desk, draft, passed, read_doc, write_doc},
+    desk::{CAS_ATTEMPTS, Desk, draft, passed, read_doc, told, write_doc},
     error::RetrievalError,
     job::{DeskCopy, Job, JobState, blocking, job_id},
     matter::{Matter, MatterItem},
@@ -150,12 +150,13 @@ impl Desk {
             limit: 16,
         };
         for work in self.parts().work.claim(claim).await? {
-            let making = Making { export: read_doc(&work)?, work };
-            if making.export.package.is_dir() {
-                self.finish_export(making, &Cancel::default(), &holdfast_model::NoProgress).await?;
+            let (id, making) = (work.id.clone(), Making { export: read_doc(&work)?, work });
+            let ended = if making.export.package.is_dir() {
+                self.finish_export(making, &Cancel::default(), &holdfast_model::NoProgress).await.map(drop)
             } else {
-                self.give_up(making, &RetrievalError::Interrupted("retrieval.export_intended")).await?;
-            }
+                self.give_up(making, &RetrievalError::Interrupted("retrieval.export_intended")).await
+            };
+            told("an export", &id, ended);
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Plans as they are kept: made, superseded by newer ones, approved once.
 
 use crate::{
-    desk::{CAS_ATTEMPTS, Desk, draft, passed, read_doc, write_doc},
+    desk::{CAS_ATTEMPTS, Desk, draft, passed, read_doc, told, write_doc},
     error::RetrievalError,
     job::{Job, JobState, job_id},
     matter::Matter,
@@ -194,11 +194,12 @@ impl Desk {
     /// Ends what somebody began with plans and did not end.
     pub(crate) async fn settle_plans(&self) -> Result<(), RetrievalError> {
         for work in self.all_work(WorkKind::Plan, None, &[PROPOSING, APPROVING]).await? {
-            if work.state == PROPOSING {
-                self.settle_proposing(work).await?;
-            } else {
-                self.settle_approving(&work).await?;
-            }
+            let id = work.id.clone();
+            let ended = match work.state.as_str() {
+                PROPOSING => self.settle_proposing(work).await,
+                _ => self.settle_approving(&work).await,
+            };
+            told("a plan", &id, ended);
         }
         Ok(())
     }

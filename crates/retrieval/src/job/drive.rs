@@ -1,6 +1,6 @@
 use super::{Job, JobState, Problem, Row, rehydrate::concluding};
 use crate::{
-    desk::{CAS_ATTEMPTS, Desk, draft, passed, read_doc, write_doc},
+    desk::{CAS_ATTEMPTS, Desk, draft, passed, read_doc, told, write_doc},
     error::RetrievalError,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
@@ -233,7 +233,8 @@ impl Desk {
 
     async fn settle_cancelled(&self, matter: Option<&MatterId>) -> Result<(), RetrievalError> {
         for work in self.all_work(WorkKind::Retrieval, matter.map(MatterId::as_str), &[CANCELLING]).await? {
-            self.settle_cancelling(work).await?;
+            let id = work.id.clone();
+            told("a cancellation", &id, self.settle_cancelling(work).await);
         }
         Ok(())
     }

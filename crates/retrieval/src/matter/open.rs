@@ -26,15 +26,16 @@ impl Desk {
     pub async fn create_matter(&self, new: NewMatter, by: &Agent) -> Result<MatterId, RetrievalError> {
         let name = said("the matter's name", &new.name, NAME_MAX_BYTES)?;
         let justification = said("the justification", &new.justification, REASON_MAX_BYTES)?;
+        let now = self.now();
+        let year = now.to_zoned(jiff::tz::TimeZone::UTC).year();
+        // The number before the look for the key: what is taken by then is seen by the look, and what is taken later is met below.
+        let mut number = self.first_free_number(year).await?;
         if let Some(key) = &new.idempotency
             && let Some(known) = self.matter_with_key(key).await?
         {
             self.settle_matter(&known).await?;
             return Ok(known);
         }
-        let now = self.now();
-        let year = now.to_zoned(jiff::tz::TimeZone::UTC).year();
-        let mut number = self.first_free_number(year).await?;
         loop {
             let id = matter_id(year, number)?;
             let matter = Matter {

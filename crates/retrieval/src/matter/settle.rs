@@ -3,12 +3,12 @@ use super::{
     open::{CHANGING, CLOSED, OPEN, OPENING},
 };
 use crate::{
-    desk::{Desk, draft, passed, read_doc},
+    desk::{Desk, draft, passed, read_doc, told},
     error::RetrievalError,
 };
 use holdfast_index::{Work, WorkKind};
 use holdfast_ledger::{Action, EventDraft, EventOutcome, Phase};
-use holdfast_model::{Fault as _, MatterId};
+use holdfast_model::MatterId;
 
 /// Entries of one batch in the ledger.
 pub(super) const BATCH: usize = 256;
@@ -18,9 +18,7 @@ impl Desk {
     pub(crate) async fn settle_matters(&self) -> Result<(), RetrievalError> {
         for work in self.all_work(WorkKind::Matter, None, &[OPENING, CHANGING]).await? {
             let matter: Matter = read_doc(&work)?;
-            if let Err(e) = self.settle_matter(&matter.matter_id).await {
-                tracing::warn!(matter = %matter.matter_id, code = e.code(), "a change of a matter could not be ended");
-            }
+            told("a change of a matter", &work.id, self.settle_matter(&matter.matter_id).await);
         }
         Ok(())
     }
