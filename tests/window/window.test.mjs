@@ -1,0 +1,122 @@
+// The main job once through the real window: WebKit, the bridge, Rust, a real archive. By keyboard.
+//
+// HOLDFAST_BIN: folder of the built executables (target/debug). HOLDFAST_SHOT: where to leave a picture.
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import { openWindow } from './driver.mjs';
+
+const run = promisify(execFile);
+const BIN = process.env.HOLDFAST_BIN ?? 'target/debug';
+const APP = join(BIN, 'holdfast-app');
+const CLI = join(BIN, 'holdfast');
+const DRIVER = process.env.TAURI_DRIVER ?? join(homedir(), '.cache/holdfast/tools/bin/tauri-driver');
+const INTERACTIONS = '60';
+
+let folder;
+let home;
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'holdfast-window-'));
+  home = join(folder, 'home');
+  await run(CLI, ['--home', home, 'demo', '--no-open', '--interactions', INTERACTIONS], { timeout: 300_000 });
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+const cli = async (...args) => JSON.parse((await run(CLI, ['--home', home, '--json', ...args])).stdout);
+
+test('search, matter, plan, bring back, verified, play, export in the window', async () => {
+  // A cold recording that is not tampered with, found by its own interaction id.
+  const cold = (await cli('search', '--media', 'voice', '--tier', 'cold', '--limit', '5')).results[0];
+  const { window: w, close } = await openWindow({ app: APP, home, tauriDriver: DRIVER });
+  try {
+    await w.see('newest first');
+    assert.equal(await w.run('return new Intl.NumberFormat().format(1)'), '1', 'the language is a real one');
+    await w.press('/', cold.interaction_id, '{Enter}');
+    await w.until('one result', 'return document.querySelector("[role=grid]")?.getAttribute("aria-rowcount") <= 4');
+    await w.run('document.querySelector("[role=grid]").focus()');
+    await w.press('{Space}');
+    await w.see('1 selected');
+    await w.press('a');
+    await w.until('the dialog', 'return document.querySelector("dialog[open]") !== null');
+    await w.until('its matters', 'return document.querySelector("dialog input[type=radio], dialog input[required]") !== null');
+    await w.run('[...document.querySelectorAll("dialog button")].find((b) => b.textContent === "New matter…")?.click()');
+    await w.until('the form', 'return document.querySelector("dialog input[placeholder=\'Doe v. Acme\']") !== null');
+    const fill = (placeholderOrType, value) =>
+      w.run(
+        'const e = document.querySelector(arguments[0]); e.value = arguments[1]; e.dispatchEvent(new Event("input", { bubbles: true }));',
+        `dialog ${placeholderOrType}`,
+        value,
+      );
+    await fill("input[placeholder='Doe v. Acme']", 'Window v. Keyboard');
+    await fill("input[placeholder='24-CV-1182']", 'W-1');
+    await fill('input[type=date]', '2039-01-31');
+    await fill('textarea', 'Subpoena');
+    await w.run('document.querySelector("dialog form").requestSubmit()');
+    await w.see('added to Window v. Keyboard');
+
+    await w.press('g', 'm');
+    await w.until('the matter', 'return [...document.querySelectorAll("main a")].some((a) => a.textContent === "Window v. Keyboard")');
+    await w.run('[...document.querySelectorAll("main a")].find((a) => a.textContent === "Window v. Keyboard").focus()');
+    await w.press('{Enter}');
+    await w.see('Make a plan');
+    await w.press('p');
+    await w.see('Approve and bring back');
+    await w.press('b', '{Enter}');
+    await w.see('All 1 verified');
+    await w.press('e');
+    await w.until('the dialog', 'return document.querySelector("dialog[open]") !== null');
+    await w.run('document.querySelector("dialog form").requestSubmit()');
+    await w.see('How to check a package');
+
+    await w.run('location.hash = arguments[0]', `#/recording/${cold.archive_id}`);
+    await w.see('Chain of custody');
+    await w.until('the waveform', 'return document.querySelector("canvas")?.width > 0');
+    if (process.env.HOLDFAST_SHOT) writeFileSync(process.env.HOLDFAST_SHOT, await w.screenshot());
+  } finally {
+    await close();
+  }
+  // What the window did is what the console sees: the same ledger, and it holds.
+  const matter = (await cli('matter', 'list')).find?.((m) => m.reference === 'W-1') ?? (await cli('matter', 'list')).matters?.find((m) => m.reference === 'W-1');
+  assert.equal(matter.verified, 1);
+  assert.equal((await cli('ledger', 'verify')).outcome, 'verified');
+});
+
+test('without a display it says so and fails', async () => {
+  const app = spawn(APP, ['--home', home], { env: { ...process.env, DISPLAY: '', WAYLAND_DISPLAY: '' }, stdio: ['ignore', 'pipe', 'pipe'] });
+  let said = '';
+  app.stderr.on('data', (d) => (said += d));
+  const [code] = await once(app, 'exit');
+  assert.equal(code, 1);
+  assert.match(said, /there is no display here/);
+  assert.doesNotMatch(said, /panicked/);
+});
+
+test('a second window of the same home folder gives way to the first', async () => {
+  const { display, close } = await openWindow({ app: APP, home, tauriDriver: DRIVER });
+  try {
+    const { stderr } = await run(APP, ['--home', home], { env: { ...process.env, DISPLAY: display } });
+    assert.match(stderr, /is open already/);
+  } finally {
+    await close();
+  }
+});
+
+test('a home folder that cannot be opened is explained in the window', async () => {
+  const file = join(folder, 'not-a-home');
+  writeFileSync(join(folder, 'marker'), '');
+  // A folder that belongs to something else: it has files, and none of them is ours.
+  await run('mkdir', [file]);
+  writeFileSync(join(file, 'somebody-elses.txt'), 'x');
+  const { window: w, close } = await openWindow({ app: APP, home: file, tauriDriver: DRIVER });
+  try {
+    await w.see('Next:');
+    assert.match(await w.text('.notice.bad .mono'), /^home\./);
+  } finally {
+    await close();
+  }
+});
