@@ -1,4 +1,26 @@
-export type ApiError = { code: string, message: string, next: string, evidence: string, };
+// Generated from crates/api by `scripts/bindings`. Do not edit.
+
+/**
+ * What every shell shows when something did not work: a stable code, what happened, what it means for the evidence, and what
+ * to do next. Never carries a secret or a customer's identifier.
+ */
+export type ApiError = { 
+/**
+ * Stable, documented in `docs/errors.md`; the part before the dot is where it comes from.
+ */
+code: string, 
+/**
+ * What happened, as a sentence.
+ */
+message: string, 
+/**
+ * What to do next, as a sentence.
+ */
+next: string, 
+/**
+ * What it means for the evidence, as a sentence.
+ */
+evidence: string, };
 
 /**
  * Tells what is happening; sent to everyone who listens.

@@ -155,13 +155,21 @@ pub(crate) fn verification(v: &VerificationView) -> String {
     let mut out = format!("{word}  [{}]\n", safe(&v.subject));
     for f in &v.findings {
         let _ = writeln!(out, "  {} {} {}", f.severity, f.code, safe(&f.subject));
-        let _ = writeln!(out, "      expected {}\n      found    {}", safe(&f.expected), safe(&f.found));
+        if !f.expected.is_empty() || !f.found.is_empty() {
+            let _ = writeln!(out, "      expected {}\n      found    {}", safe(&f.expected), safe(&f.found));
+        }
         if !f.meaning.is_empty() {
             let _ = writeln!(out, "      {}", f.meaning);
         }
     }
-    let passed = v.checks.iter().filter(|c| c.passed).count();
-    let _ = writeln!(out, "  {passed} of {} links checked hold.", v.checks.len());
+    let count = |result: &str| v.checks.iter().filter(|c| c.result == result).count();
+    if !v.checks.is_empty() {
+        let _ = writeln!(
+            out,
+            "  Links of the chain: {} hold, {} do not, {} could not be looked at.",
+            count("passed"), count("failed"), count("not_checked")
+        );
+    }
     out
 }
 

@@ -161,12 +161,14 @@ async fn open_matter(holdfast: &Holdfast, begun_ms: i64) -> Result<(), ApiError>
         )
         .await?
         .matter_id;
-    let mut ids = find(holdfast, |r| {
+    let ids = find(holdfast, |r| {
         r.participant = Some(people::CUSTOMERS[0].into());
         r.queue = Some("fraud".into());
     })
     .await?;
-    ids.truncate(12);
+    // Spread over the years, so that some lie in the cold tier and some do not.
+    let every = ids.len().div_ceil(12).max(1);
+    let ids: Vec<String> = ids.into_iter().step_by(every).collect();
     holdfast.matter_add(&caller, MatterAddRequest { matter: matter.clone(), ids }).await?;
     let id = crate::usecase::id::<MatterId>(&matter)?;
     if holdfast.desk.matter(&id).await?.hold.is_none() {

@@ -59,8 +59,8 @@ struct Interaction {
 impl Interaction {
     fn invent(n: usize, start: Timestamp, dice: &mut Dice) -> Self {
         let topic = n % TOPICS.len();
-        // The claimant of the sample matter calls the fraud desk again and again.
-        let customer = if topic == 2 && n.is_multiple_of(8) { 0 } else { 1 + dice.below(CUSTOMERS.len() - 1) };
+        // The claimant of the sample matter calls the fraud desk (topic 2) again and again.
+        let customer = if n % 8 == 2 { 0 } else { 1 + dice.below(CUSTOMERS.len() - 1) };
         Self {
             id: format!("conv-{n:05}"),
             start,
