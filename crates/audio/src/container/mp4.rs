@@ -183,10 +183,10 @@ impl Tables {
         }
         (self.stts, self.time) = ((entry, rest.0, rest.1), at);
         self.index = u32::try_from(index).unwrap_or(u32::MAX);
-        self.to_chunk_of(index)
+        self.enter_chunk_of(index)
     }
 
-    fn to_chunk_of(&mut self, index: u64) -> io::Result<()> {
+    fn enter_chunk_of(&mut self, index: u64) -> io::Result<()> {
         (self.stsc, self.per_chunk, self.chunk, self.left, self.offset) = (0, 0, 0, 0, 0);
         let (mut before, mut entry) = (0u64, 0);
         while let Some((first, per)) = Self::pair(&mut self.chunks, self.track.stsc, entry, 12)? {

@@ -369,7 +369,7 @@ impl AacConfig {
     pub(crate) fn core(&self) -> Option<[u8; 2]> {
         let index = AAC_RATES.iter().position(|r| *r == self.rate)? as u8;
         let fits = self.object == 2 && self.frame == 1_024 && (1..=2).contains(&self.channels);
-        fits.then(|| [2 << 3 | index >> 1, (index & 1) << 7 | (self.channels as u8) << 3])
+        fits.then_some([2 << 3 | index >> 1, (index & 1) << 7 | (self.channels as u8) << 3])
     }
 }
 

@@ -109,7 +109,7 @@ static MULAW: [i16; 256] = {
     let mut i = 0;
     while i < 256 {
         let code = !(i as u8);
-        let value = ((((code & 15) as i16) << 3) + 0x84 << (code >> 4 & 7)) - 0x84;
+        let value = (((((code & 15) as i16) << 3) + 0x84) << (code >> 4 & 7)) - 0x84;
         table[i] = if code & 0x80 != 0 { -value } else { value };
         i += 1;
     }

@@ -45,7 +45,7 @@ pub(super) fn probe(path: &Path, bytes: &mut Bytes, declared_name: &str) -> Resu
 /// control characters beyond the usual.
 fn looks_like_text(head: &[u8], whole: bool) -> bool {
     if head.starts_with(&[0xFF, 0xFE]) || head.starts_with(&[0xFE, 0xFF]) {
-        return head.len() % 2 == 0 || !whole;
+        return head.len().is_multiple_of(2) || !whole;
     }
     let control = |b: &u8| (*b < 0x20 && !matches!(b, b'\t' | b'\n' | b'\r' | 0x0C | 0x1B)) || *b == 0x7F;
     if head.iter().any(control) {

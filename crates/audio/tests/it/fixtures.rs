@@ -73,9 +73,9 @@ pub(crate) const FORMATS: &[Format] = &[
     typed(format("opus.webm", "wide", "-c:a libopus -b:a 48k", "webm", "opus", 0.9), "audio/webm"),
     typed(shifted(format("vorbis.webm", "wide", "-c:a libvorbis -q:a 3", "webm", "vorbis", 0.9)), "audio/webm"),
     typed(format("live.webm", "wide", "-c:a libopus -b:a 48k -live 1 -f webm", "webm", "opus", 0.9), "audio/webm"),
-    typed(format("aac.m4a", "wide", "-c:a aac -b:a 96k", "mp4", "aac", 0.9), "audio/mp4"),
-    typed(format("fast.m4a", "call", "-c:a aac -b:a 48k -movflags +faststart", "mp4", "aac", 0.9), "audio/mp4"),
-    typed(shifted(format("fragmented.m4a", "wide", "-c:a aac -b:a 96k -movflags +frag_keyframe+empty_moov+default_base_moof -frag_duration 1000000", "mp4", "aac", 0.9)), "audio/mp4"),
+    typed(format("aac.m4a", "wide", "-c:a aac -aac_pns 0 -b:a 96k", "mp4", "aac", 0.9), "audio/mp4"),
+    typed(format("fast.m4a", "call", "-c:a aac -aac_pns 0 -b:a 48k -movflags +faststart", "mp4", "aac", 0.9), "audio/mp4"),
+    typed(shifted(format("fragmented.m4a", "wide", "-c:a aac -aac_pns 0 -b:a 96k -movflags +frag_keyframe+empty_moov+default_base_moof -frag_duration 1000000", "mp4", "aac", 0.9)), "audio/mp4"),
     typed(format("opus.mp4", "wide", "-c:a libopus -b:a 48k", "mp4", "opus", 0.9), "audio/mp4"),
     typed(format("flac.flac", "wide", "-c:a flac", "flac", "flac", 0.9999), "audio/flac"),
     typed(format("narrow.flac", "call", "-c:a flac", "flac", "flac", 0.9999), "audio/flac"),
@@ -83,7 +83,7 @@ pub(crate) const FORMATS: &[Format] = &[
 ];
 
 fn folder() -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("holdfast-audio-fixtures-4");
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("holdfast-audio-fixtures-5");
     std::fs::create_dir_all(&dir).unwrap();
     dir
 }
