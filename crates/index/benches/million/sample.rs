@@ -108,7 +108,7 @@ fn text(r: &mut Random, words: u64) -> String {
 pub(crate) fn row(i: u32) -> (IndexRow, Option<String>) {
     let r = &mut Random(u64::from(i) << 20);
     // Half arrives in order, half as a migration of old years in any order.
-    let start = if i % 2 == 0 {
+    let start = if i.is_multiple_of(2) {
         FIRST_MS + SPAN_MS / 2_000_000 * i64::from(i) * 2
     } else {
         FIRST_MS + i64::try_from(r.below(SPAN_MS.cast_unsigned() / 1000)).unwrap() * 1000

@@ -80,7 +80,8 @@ impl Node {
 }
 
 fn values(q: &Query, all: &mut Vec<Node>) -> Result<(), IndexError> {
-    let as_text: [(&str, Field, &Option<String>, fn(&str) -> String); 18] = [
+    type Form = fn(&str) -> String;
+    let as_text: [(&str, Field, &Option<String>, Form); 18] = [
         ("vendor", Field::Vendor, &q.vendor, loose),
         ("organisation", Field::Organisation, &q.organisation, loose),
         ("interaction", Field::Interaction, &q.interaction, exact),

@@ -6,7 +6,7 @@ use super::{
     entry::Entry,
     fields::{FACETS, Field, Number},
     plan::{Node, Place, read_cursor, write_cursor},
-    seal::{CHUNK, beginning_params, beginning_sql, from_blob, get_sql, union},
+    seal::{Bits, CHUNK, beginning_params, beginning_sql, from_blob, get_sql, union},
     write::{Generation, find, from_json, generations},
 };
 use crate::{Facets, IndexRow, MAX_LIMIT, Page, Query, Sort};
@@ -249,10 +249,11 @@ impl<'a> Snapshot<'a> {
             return Ok(left.unwrap_or_else(|| range(documents)));
         }
         let column = self.column(chunk, documents, number)?;
-        let lies = |doc: &u32| (from..to).contains(&column.values[*doc as usize]);
+        let lies = |value: i64| (from..to).contains(&value);
         Ok(match left {
-            Some(left) => left.iter().filter(lies).collect(),
-            None => (0..documents).filter(lies).collect(),
+            Some(left) if left.len() < 2_000 => left.iter().filter(|d| lies(column.values[*d as usize])).collect(),
+            Some(left) => left & Bits::where_true(&column.values, lies).into_set(),
+            None => Bits::where_true(&column.values, lies).into_set(),
         })
     }
 

@@ -109,23 +109,28 @@ impl<'c> Postings<'c> {
     }
 }
 
-/// Documents of a chunk, for collecting many in no order.
-struct Bits(Vec<u64>);
+/// Documents of a chunk as one bit each: the quick way to collect many, in any order.
+pub(super) struct Bits(Vec<u8>);
 
 impl FromIterator<u32> for Bits {
     fn from_iter<T: IntoIterator<Item = u32>>(docs: T) -> Self {
-        let mut bits = vec![0; (CHUNK / 64) as usize];
+        let mut bits = vec![0; (CHUNK / 8) as usize];
         for doc in docs {
-            bits[(doc / 64) as usize] |= 1 << (doc % 64);
+            bits[(doc / 8) as usize] |= 1 << (doc % 8);
         }
         Self(bits)
     }
 }
 
 impl Bits {
-    fn into_set(self) -> RoaringBitmap {
-        let bit = |word: u64, base: u32| (0..64).filter(move |b| word >> b & 1 == 1).map(move |b| base + b);
-        (0..).step_by(64).zip(self.0).filter(|(_, word)| *word != 0).flat_map(|(base, word)| bit(word, base)).collect()
+    /// One for each value, in order, that fulfils the condition.
+    pub(super) fn where_true(values: &[i64], condition: impl Fn(i64) -> bool) -> Self {
+        let byte = |eight: &[i64]| eight.iter().rev().fold(0, |byte, v| byte << 1 | u8::from(condition(*v)));
+        Self(values.chunks(8).map(byte).collect())
+    }
+
+    pub(super) fn into_set(self) -> RoaringBitmap {
+        RoaringBitmap::from_lsb0_bytes(0, &self.0)
     }
 }
 

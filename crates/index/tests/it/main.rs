@@ -1,5 +1,7 @@
 //! The promises of index and work store, kept by SQLite; and what only a file shared by processes can break.
 
+#![allow(clippy::unwrap_used)] // these are tests
+
 mod damage;
 mod processes;
 
