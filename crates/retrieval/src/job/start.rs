@@ -125,7 +125,12 @@ impl Desk {
     ) -> Result<(), RetrievalError> {
         for id in ids {
             let Some(work) = self.parts().work.get(WorkKind::Retrieval, &job_id(matter, id)).await? else { continue };
-            if JobState::parse(&work.state) != Some(JobState::Verified) {
+            let state = JobState::parse(&work.state);
+            if state.is_some_and(|s| JobState::ACTIVE.contains(&s)) {
+                // On its way already: it is copied there too once it is verified.
+                self.amend(&work.id, |job| job.copy_to = Some(folder.to_owned())).await?;
+            }
+            if state != Some(JobState::Verified) {
                 continue;
             }
             let job: Job = read_doc(&work)?;
