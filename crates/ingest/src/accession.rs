@@ -15,8 +15,9 @@ use holdfast_connectors::{ConnectorError, Draft, Fetched, Payload, SourceItem, T
 use holdfast_index::{IndexRow, Work};
 use holdfast_ledger::Intent;
 use holdfast_model::{
-    Accession, ArchiveId, CanonicalRecord, Derivative, Fixity, HOLDFAST_VERSION, MANIFEST_FORMAT, Manifest, MediaObject,
-    ObjectKey, ObjectLocator, PayloadRef, RecordKeys, RetentionDecision, Sha256Digest, StorageTier, canonical_json,
+    Accession, ArchiveId, CanonicalRecord, Derivative, Fixity, HOLDFAST_VERSION, MANIFEST_FORMAT, Manifest,
+    MediaObject, ObjectKey, ObjectLocator, PayloadRef, RecordKeys, RetentionDecision, Sha256Digest, StorageTier,
+    canonical_json,
 };
 use holdfast_store::{BYTE_RANGE_ALL, PutOptions, StoreError};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -128,7 +129,8 @@ impl Pass {
         }
         let (manifest, _) = self.manifest_at(&row.manifest_key).await?;
         let payload = item.payload.as_ref().map(|p| Sha256Digest::of(&p.bytes));
-        let record = item.draft.as_ref().ok().map(|d| CanonicalRecord { media: manifest.record.media, ..d.record.clone() });
+        let record =
+            item.draft.as_ref().ok().map(|d| CanonicalRecord { media: manifest.record.media, ..d.record.clone() });
         if payload == Some(manifest.payload.fixity.digest) || record.as_ref() == Some(&manifest.record) {
             return Ok(Outcome::Already);
         }
@@ -165,14 +167,23 @@ impl Pass {
             Ok(keys) => keys,
             Err(e) => return Ok(Outcome::Aside(Reason::new(aside::NAME_TOO_LONG, e.to_string()), None)),
         };
-        let plan = Plan { item, payload, record, examined, text, retention, keys };
+        let go_round = doc.accepted.as_ref().is_some_and(|a| a.reason == aside::CONFLICT);
+        let plan = Plan { item, payload, record, examined, text, retention, keys, go_round };
         self.store(plan, fetched, intent).await
     }
 
-    async fn store(&self, plan: Plan<'_>, fetched: Arc<Fetched>, intent: Intent) -> Result<Outcome, IngestError> {
-        let stored = match self.store_media(&plan, &fetched).await? {
+    async fn store(&self, mut plan: Plan<'_>, fetched: Arc<Fetched>, intent: Intent) -> Result<Outcome, IngestError> {
+        let mut stored = self.store_media(&plan, &fetched).await?;
+        if let Err((stands, found)) = stored {
+            match self.conflict_in_store(&plan, &stands, &found).await? {
+                Outcome::Aside(_, None) if plan.go_round => plan.go_round(&stands, &found)?,
+                conflict => return Ok(conflict),
+            }
+            stored = self.store_media(&plan, &fetched).await?;
+        }
+        let stored = match stored {
             Ok(stored) => stored,
-            Err((stands, found)) => return self.conflict_in_store(&plan, &stands, &found).await,
+            Err((stands, found)) => return Ok(Outcome::Aside(conflict(&stands, &found), None)),
         };
         let text = plan.text.clone();
         let payload = self.store_payload(&plan);
@@ -200,7 +211,12 @@ impl Pass {
 
     /// The place is taken by other bytes. Where those were already described, their accession is concluded: it was broken off just
     /// before its end.
-    async fn conflict_in_store(&self, plan: &Plan<'_>, stands: &Fixity, found: &Fixity) -> Result<Outcome, IngestError> {
+    async fn conflict_in_store(
+        &self,
+        plan: &Plan<'_>,
+        stands: &Fixity,
+        found: &Fixity,
+    ) -> Result<Outcome, IngestError> {
         let reason = conflict(stands, found);
         let completed = match self.manifest_at(&plan.keys.manifest).await {
             Ok((manifest, digest)) if manifest.object.fixity == *stands => {
@@ -230,7 +246,8 @@ impl Pass {
 
     fn refuse_region(&self, record: &CanonicalRecord) -> Option<Reason> {
         let (allowed, region) = (self.parts.settings.regions.as_ref()?, record.residency_region.as_ref()?);
-        let sentence = "this recording may not leave its region, and this archive is not in it; nothing of it was stored";
+        let sentence =
+            "this recording may not leave its region, and this archive is not in it; nothing of it was stored";
         (!allowed.contains(region))
             .then(|| Reason::new(aside::RESIDENCY, sentence).values(allowed.join(", "), region.clone()))
     }
@@ -248,11 +265,10 @@ impl Pass {
         let look = move || -> Result<_, IngestError> {
             let outcome = probe(&file.path(), draft.record.media, &name)?;
             let accepted = accepted.as_ref().map(|a| a.reason.as_str());
-            let mut examined =
-                match judge(outcome, &draft.record, draft.media_from_content, accepted, threshold) {
-                    Ok(examined) => examined,
-                    Err(reason) => return Ok(Err(reason)),
-                };
+            let mut examined = match judge(outcome, &draft.record, draft.media_from_content, accepted, threshold) {
+                Ok(examined) => examined,
+                Err(reason) => return Ok(Err(reason)),
+            };
             let mut texts: Vec<String> = draft.transcript.into_iter().collect();
             if !examined.media.is_timed() {
                 // Opened anew, as the position of the open file is everybody's.
@@ -470,14 +486,32 @@ struct Plan<'a> {
     text: Option<String>,
     retention: RetentionDecision,
     keys: RecordKeys,
+    /// A person said to store it beside bytes that lie in its place and that nothing describes.
+    go_round: bool,
 }
 
 impl Plan<'_> {
+    /// Another name for the original, made unique by its digest.
+    fn go_round(&mut self, stands: &Fixity, found: &Fixity) -> Result<(), IngestError> {
+        let key = self.keys.media.as_str();
+        let (stem, extension) = key.rsplit_once('.').unwrap_or((key, "bin"));
+        let key = format!("{stem}~{}.{extension}", &found.digest.to_hex()[..16]);
+        self.keys.media = ObjectKey::new(key).map_err(|e| IngestError::Internal(e.to_string()))?;
+        let remark =
+            format!("stored beside other bytes that lie in its place ({}), by a person's decision", stands.digest);
+        self.examined.probe.remarks.push(remark);
+        Ok(())
+    }
+
     /// Tags, metadata and retention: in the object's own write, so that no rule of the store ever sees it without.
     fn options(&self, media_type: &str) -> PutOptions {
         let r = &self.record;
-        let compliance: Vec<&str> =
-            r.tags.iter().map(String::as_str).filter(|t| COMPLIANCE.contains(&t.to_ascii_lowercase().as_str())).collect();
+        let compliance: Vec<&str> = r
+            .tags
+            .iter()
+            .map(String::as_str)
+            .filter(|t| COMPLIANCE.contains(&t.to_ascii_lowercase().as_str()))
+            .collect();
         let archive_id: ArchiveId = r.idempotency_key().archive_id();
         let facts = [
             ("archive-id", Some(archive_id.to_string())),
@@ -518,8 +552,11 @@ fn extension(name: &str, container: &str) -> String {
 
 fn conflict(expected: &Fixity, found: &Fixity) -> Reason {
     let show = |f: &Fixity| format!("{} ({} bytes)", f.digest, f.size_bytes);
-    Reason::new(aside::CONFLICT, "the same recording is archived already, with other bytes; nothing was replaced")
-        .values(show(expected), show(found))
+    Reason::new(
+        aside::CONFLICT,
+        "other bytes lie in this recording's place in the archive already; nothing was replaced",
+    )
+    .values(show(expected), show(found))
 }
 
 fn no_media() -> Reason {

@@ -115,8 +115,7 @@ impl Archiver {
             match self.reopen(&doc.source).await {
                 Ok(connector) => {
                     let id = work.id.parse::<RunId>().map_err(|e| IngestError::Internal(e.to_string()))?;
-                    let pass =
-                        Pass::begin(self, connector, agent, progress.clone(), cancel, id, Some(work)).await?;
+                    let pass = Pass::begin(self, connector, agent, progress.clone(), cancel, id, Some(work)).await?;
                     out.push(pass.run().await?);
                 }
                 Err(e) => out.push(self.give_up(work, doc, &e).await?),
@@ -199,9 +198,9 @@ impl Archiver {
         const END: i64 = 0xffff_ffff_ffff;
         let from_end = END - self.parts.clock.now().as_millisecond().clamp(0, END);
         let chance = uuid::Uuid::new_v4().simple().to_string();
-        format!("run-{from_end:012x}-{}", &chance[..12]).parse().map_err(|e: holdfast_model::InvalidId| {
-            IngestError::Internal(e.to_string())
-        })
+        format!("run-{from_end:012x}-{}", &chance[..12])
+            .parse()
+            .map_err(|e: holdfast_model::InvalidId| IngestError::Internal(e.to_string()))
     }
 
     pub(crate) fn lease_end(&self, now: Timestamp) -> Timestamp {

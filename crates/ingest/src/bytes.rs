@@ -13,7 +13,11 @@ const PIECE: u64 = 1024 * 1024;
 
 /// The file's bytes. The stream ends with an error instead of its end where the file changed while it was read, where it is cut
 /// off, or where the person cancelled, so that nothing is created of it. Two pieces are read ahead.
-pub(crate) fn stream_of(fetched: Arc<Fetched>, cancel: Cancel, read: impl Fn(u64) + Send + Sync + 'static) -> ByteStream {
+pub(crate) fn stream_of(
+    fetched: Arc<Fetched>,
+    cancel: Cancel,
+    read: impl Fn(u64) + Send + Sync + 'static,
+) -> ByteStream {
     let size = fetched.size_bytes();
     let read = Arc::new(read);
     let (last_file, last_cancel) = (fetched.clone(), cancel.clone());

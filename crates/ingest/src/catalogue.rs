@@ -4,7 +4,9 @@
 use crate::{ArchiverParts, IngestError, META_BUCKET, bytes::collect};
 use holdfast_index::{Difference, IndexRow};
 use holdfast_ledger::{Action, Agent, EventDraft, EventOutcome, LedgerEntry, Phase};
-use holdfast_model::{ArchiveId, Cancel, Manifest, MatterId, ObjectKey, ObjectLocator, Progress, ProgressSink, Sha256Digest};
+use holdfast_model::{
+    ArchiveId, Cancel, Manifest, MatterId, ObjectKey, ObjectLocator, Progress, ProgressSink, Sha256Digest,
+};
 use holdfast_store::{BYTE_RANGE_ALL, ObjectInfo, StoreError};
 use std::collections::BTreeSet;
 

@@ -29,7 +29,8 @@ impl Pass {
             Ok(written) => written,
             Err((items, e)) => {
                 // One that the ledger cannot take must not hold up the others.
-                let one_by_one = items.len() > 1 && matches!(e, IngestError::Ledger(LedgerError::Event(_) | LedgerError::TokenReused { .. }));
+                let one_by_one = items.len() > 1
+                    && matches!(e, IngestError::Ledger(LedgerError::Event(_) | LedgerError::TokenReused { .. }));
                 let mut written = Vec::new();
                 if one_by_one {
                     for item in items {
@@ -167,43 +168,48 @@ impl Pass {
     }
 
     async fn write_states(&self, written: Vec<Finished>, failed: Vec<(Finished, Arc<IngestError>)>) {
-        let mut works = Vec::new();
-        let mut dispositions = Vec::new();
         let failed = failed.into_iter().map(|(mut f, e)| {
             f.end = End::Failed(e);
             f
         });
+        let (mut works, mut dispositions) = (Vec::new(), Vec::new());
         for f in written.into_iter().chain(failed) {
+            let id = f.work.id.clone();
             let (work, disposition) = self.conclude(f);
             works.extend(work);
-            dispositions.push(disposition);
+            dispositions.push((id, disposition));
         }
-        let result = self.update(works).await;
-        if let Err(e) = &result {
-            self.note_fault(e);
-        }
-        for disposition in dispositions {
+        let taken_over = self.update(works).await.unwrap_or_else(|e| {
             // What stands in ledger and index is archived, even where the state of the item could not be written any more: the
             // next run finds it there.
-            self.count(disposition);
+            self.note_fault(&e);
+            Vec::new()
+        });
+        for (id, disposition) in dispositions {
+            let theirs = matches!(disposition, Disposition::Archived { .. }) && taken_over.contains(&id);
+            self.count(if theirs { Disposition::Already } else { disposition });
         }
         if let Err(e) = boundary("ingest.archived") {
             self.note_fault(&e);
         }
     }
 
-    async fn update(&self, works: Vec<Work>) -> Result<(), IngestError> {
+    /// Writes states; the ids of those that somebody took over meanwhile: theirs counts.
+    async fn update(&self, works: Vec<Work>) -> Result<Vec<String>, IngestError> {
+        let mut taken_over = Vec::new();
         if works.is_empty() {
-            return Ok(());
+            return Ok(taken_over);
         }
         if let UpdateOutcome::Updated(_) = self.parts.work.update_many(works.clone()).await? {
-            return Ok(());
+            return Ok(taken_over);
         }
-        // Somebody took one over: theirs counts, the others are written.
         for work in works {
-            self.parts.work.update(work).await?;
+            let id = work.id.clone();
+            if let UpdateOutcome::Conflict { .. } = self.parts.work.update(work).await? {
+                taken_over.push(id);
+            }
         }
-        Ok(())
+        Ok(taken_over)
     }
 
     /// The item's new state, and how it counts.
@@ -248,8 +254,7 @@ impl Pass {
                 let dead = doc.failures >= self.parts.settings.attempts;
                 work.state = if dead { state::DEAD_LETTERED } else { state::DISCOVERED }.into();
                 if !matches!(*e, IngestError::Cancelled) {
-                    doc.failure =
-                        Some(Failure { code: e.code().to_owned(), sentence: e.to_string(), next: e.next() });
+                    doc.failure = Some(Failure { code: e.code().to_owned(), sentence: e.to_string(), next: e.next() });
                 }
                 Disposition::Failed
             }

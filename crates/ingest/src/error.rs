@@ -90,7 +90,9 @@ impl IngestError {
     /// Whether it counts against the item: the same again would fail again, or the source keeps changing.
     pub(crate) fn counts_against_item(&self) -> bool {
         match self {
-            Self::ReadBack { .. } | Self::Damaged { .. } | Self::Source(_) | Self::Probe(_) | Self::IndexDiffers(_) => true,
+            Self::ReadBack { .. } | Self::Damaged { .. } | Self::Source(_) | Self::Probe(_) | Self::IndexDiffers(_) => {
+                true
+            }
             Self::Store(e) => matches!(e.kind(), FaultKind::Corrupt | FaultKind::Invalid | FaultKind::Unsupported),
             _ => false,
         }

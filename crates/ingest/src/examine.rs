@@ -146,7 +146,8 @@ mod tests {
             defects: vec![Defect::Unrecognised],
         };
         assert!(judge(unknown, &record(), false, None, 2_000).is_ok());
-        let accepted = judge(sound(1_000, vec![truncated]), &record(), false, Some("truncation_detected"), 2_000).unwrap();
+        let accepted =
+            judge(sound(1_000, vec![truncated]), &record(), false, Some("truncation_detected"), 2_000).unwrap();
         assert!(accepted.probe.remarks[0].contains("expected 9 bytes, found 5 bytes"), "{accepted:?}");
     }
 

@@ -4,14 +4,20 @@
 use std::{
     collections::HashSet,
     fs,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
-/// This process, and the runs that are under way in it.
+/// This process.
 #[derive(Debug, Clone)]
 pub(crate) struct Owner {
     process: Arc<str>,
-    runs: Arc<Mutex<HashSet<String>>>,
+}
+
+/// Runs under way in this process, whichever archiver began them.
+static RUNS: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+
+fn runs() -> MutexGuard<'static, HashSet<String>> {
+    RUNS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Owner {
@@ -19,21 +25,22 @@ impl Owner {
         let pid = std::process::id();
         let machine = machine();
         // Where the system does not tell when a process began, chance tells processes apart.
-        let begun = begun(pid).unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
-        Self { process: format!("{machine}/{pid}/{begun}").into(), runs: Arc::default() }
+        static CHANCE: LazyLock<String> = LazyLock::new(|| uuid::Uuid::new_v4().simple().to_string());
+        let begun = begun(pid).unwrap_or_else(|| CHANCE.clone());
+        Self { process: format!("{machine}/{pid}/{begun}").into() }
     }
 
     /// The owner's name for a run, and the mark that the run is under way.
     pub(crate) fn begin(&self, run: &str) -> Running {
-        self.lock().insert(run.to_owned());
-        Running { owner: self.clone(), name: format!("{}/{run}", self.process), run: run.to_owned() }
+        runs().insert(run.to_owned());
+        Running { name: format!("{}/{run}", self.process), run: run.to_owned() }
     }
 
     /// Whether the holder of a lease is known to be gone. False where that cannot be seen from here.
     pub(crate) fn is_gone(&self, name: &str) -> bool {
         let Some((process, run)) = name.rsplit_once('/') else { return false };
         if process == &*self.process {
-            return !self.lock().contains(run);
+            return !runs().contains(run);
         }
         let mut parts = process.split('/');
         let (Some(machine_of), Some(pid), Some(begun_at)) = (parts.next(), parts.next(), parts.next()) else {
@@ -42,16 +49,11 @@ impl Owner {
         let Ok(pid) = pid.parse::<u32>() else { return false };
         machine_of == machine() && machine_of != "unknown" && begun(pid).is_none_or(|now| now != begun_at)
     }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<String>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A run under way; ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Running {
-    owner: Owner,
     name: String,
     run: String,
 }
@@ -64,7 +66,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.owner.lock().remove(&self.run);
+        runs().remove(&self.run);
     }
 }
 

@@ -53,8 +53,15 @@ pub mod aside {
 }
 
 /// What a person may accept: the bytes are there, and what is wrong can be written beside them.
-const ACCEPTABLE: [&str; 5] =
-    [aside::TRUNCATED, aside::DURATION_MISMATCH, aside::KIND_MISMATCH, aside::EMPTY, aside::MALFORMED_MEDIA];
+/// A conflict is accepted only where no recording is archived yet: the place is taken by bytes that nothing describes.
+const ACCEPTABLE: [&str; 6] = [
+    aside::TRUNCATED,
+    aside::DURATION_MISMATCH,
+    aside::KIND_MISMATCH,
+    aside::EMPTY,
+    aside::MALFORMED_MEDIA,
+    aside::CONFLICT,
+];
 
 /// First field of a case.
 const CASE_FORMAT: &str = "holdfast-quarantine/1";
@@ -303,9 +310,10 @@ impl Pass {
 }
 
 fn kept_key(id: &str, role: &str, name: &str, fixity: &Fixity) -> Result<ObjectKey, IngestError> {
-    let extension = name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).filter(|e| {
-        (1..=8).contains(&e.len()) && e.bytes().all(|b| b.is_ascii_alphanumeric())
-    });
+    let extension = name
+        .rsplit_once('.')
+        .map(|(_, e)| e.to_ascii_lowercase())
+        .filter(|e| (1..=8).contains(&e.len()) && e.bytes().all(|b| b.is_ascii_alphanumeric()));
     let extension = extension.unwrap_or_else(|| "bin".into());
     let text = format!("items/{id}/{role}-{}.{extension}", &fixity.digest.to_hex()[..32]);
     ObjectKey::new(text).map_err(|e| IngestError::Internal(e.to_string()))
@@ -469,8 +477,12 @@ impl Archiver {
         agent: &Agent,
     ) -> Result<(), IngestError> {
         let before = doc.aside.as_ref().map(|a| a.reason.clone()).unwrap_or_default();
-        let resolution =
-            Resolution { decision, reason: reason.to_owned(), person: agent.person.clone(), at: self.parts.clock.now() };
+        let resolution = Resolution {
+            decision,
+            reason: reason.to_owned(),
+            person: agent.person.clone(),
+            at: self.parts.clock.now(),
+        };
         let aside = doc.aside.get_or_insert_with(|| Aside {
             reason: doc.failure.as_ref().map(|f| f.code.clone()).unwrap_or_default(),
             sentence: doc.failure.as_ref().map(|f| f.sentence.clone()).unwrap_or_default(),
@@ -571,11 +583,7 @@ impl Archiver {
                 extension,
                 schema: case.payload_schema.unwrap_or_default(),
             }),
-            draft: Ok(Draft {
-                record,
-                media_from_content: case.media_from_content,
-                transcript: case.transcript,
-            }),
+            draft: Ok(Draft { record, media_from_content: case.media_from_content, transcript: case.transcript }),
         };
         Ok(Arc::new(KeptSource { archiver: self.clone(), item }))
     }
