@@ -79,16 +79,16 @@ impl Pass {
     pub(crate) async fn work(&self, ticket: Ticket) -> Finished {
         let Ticket { item, work, doc, recovered, task } = ticket;
         let intent = match &task {
-            Task::Archive { intent } => Some(intent.clone()),
+            Task::Archive(intent) => Some((**intent).clone()),
             _ => None,
         };
         let outcome = if self.stopping() {
             Err(IngestError::Cancelled)
         } else {
             match task {
-                Task::Aside(reason) => Ok(Outcome::Aside(reason, None)),
+                Task::Aside(reason) => Ok(Outcome::Aside(*reason, None)),
                 Task::Compare(row) => self.compare(&item, &row).await,
-                Task::Archive { intent } => self.archive(&item, &doc, intent).await,
+                Task::Archive(intent) => self.archive(&item, &doc, *intent).await,
             }
         };
         let mut finished = Finished { work, doc, recovered, completed: None, refused: None, end: End::Already };
@@ -267,7 +267,7 @@ impl Pass {
             let accepted = accepted.as_ref().map(|a| a.reason.as_str());
             let mut examined = match judge(outcome, &draft.record, draft.media_from_content, accepted, threshold) {
                 Ok(examined) => examined,
-                Err(reason) => return Ok(Err(reason)),
+                Err(reason) => return Ok(Err(*reason)),
             };
             let mut texts: Vec<String> = draft.transcript.into_iter().collect();
             if !examined.media.is_timed() {

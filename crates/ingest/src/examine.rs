@@ -20,7 +20,7 @@ pub(crate) fn judge(
     from_content: bool,
     accepted: Option<&str>,
     threshold_ms: u64,
-) -> Result<Examined, Reason> {
+) -> Result<Examined, Box<Reason>> {
     let ProbeOutcome { mut probe, media_type, defects } = outcome;
     let media = if from_content { kind_of(&probe)? } else { record.media };
     if from_content {
@@ -39,7 +39,7 @@ pub(crate) fn judge(
     wrong.extend(length(&record, &probe, threshold_ms));
     match (wrong.into_iter().next(), accepted) {
         (None, _) => {}
-        (Some(reason), None) => return Err(reason),
+        (Some(reason), None) => return Err(Box::new(reason)),
         (Some(reason), Some(before)) => {
             let facts = match (&reason.expected, &reason.found) {
                 (Some(expected), Some(found)) => format!(": expected {expected}, found {found}"),
@@ -51,15 +51,15 @@ pub(crate) fn judge(
     Ok(Examined { probe, media_type, media })
 }
 
-fn kind_of(probe: &Probe) -> Result<MediaKind, Reason> {
+fn kind_of(probe: &Probe) -> Result<MediaKind, Box<Reason>> {
     match (&probe.video_codec, &probe.codec, probe.container.as_str()) {
         (Some(_), _, _) => Ok(MediaKind::Screen),
         (None, Some(_), _) => Ok(MediaKind::Voice),
         (None, None, "eml") => Ok(MediaKind::Email),
-        _ => Err(Reason::new(
-            aside::FIELD_MISSING,
-            "neither the metadata nor the content tells what kind of media this is",
-        )),
+        _ => {
+            let sentence = "neither the metadata nor the content tells what kind of media this is";
+            Err(Box::new(Reason::new(aside::FIELD_MISSING, sentence)))
+        }
     }
 }
 

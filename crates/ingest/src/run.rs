@@ -161,11 +161,11 @@ pub(crate) struct Ticket {
 /// What is to be done with it.
 pub(crate) enum Task {
     /// Set it aside.
-    Aside(Reason),
+    Aside(Box<Reason>),
     /// It is in the index: see whether it is the same.
     Compare(Box<IndexRow>),
     /// Take it in.
-    Archive { intent: Intent },
+    Archive(Box<Intent>),
 }
 
 /// A run in this process.
@@ -455,14 +455,14 @@ impl Pass {
         *settled += 1;
     }
 
-    fn defer(&self, item: SourceItem) -> Result<(), SourceItem> {
+    /// Keeps an item to be looked at again; false where too many are kept already.
+    fn defer(&self, item: &SourceItem) -> bool {
         let mut deferred = lock(&self.deferred);
-        if deferred.len() < DEFERRED {
-            deferred.push(item);
-            Ok(())
-        } else {
-            Err(item)
+        let room = deferred.len() < DEFERRED;
+        if room {
+            deferred.push(item.clone());
         }
+        room
     }
 
     /// An item that was known before: whether it is to be worked on, and then held by this run.
@@ -487,7 +487,7 @@ impl Pass {
             }
             state::DISCOVERED if self.is_held(&work) => {
                 *settled += 1;
-                if self.defer(item.clone()).is_err() {
+                if !self.defer(item) {
                     self.count(Disposition::Awaiting);
                 }
                 return Ok(None);
@@ -526,7 +526,7 @@ impl Pass {
             }
             UpdateOutcome::Conflict { .. } => {
                 *settled += 1;
-                if self.defer(item.clone()).is_err() {
+                if !self.defer(item) {
                     self.count(Disposition::Awaiting);
                 }
                 Ok(None)
@@ -550,7 +550,7 @@ impl Pass {
             let key = match &item.draft {
                 Ok(draft) => draft.record.idempotency_key(),
                 Err(problem) => {
-                    let task = Task::Aside(problem.clone().into());
+                    let task = Task::Aside(Box::new(problem.clone().into()));
                     tickets.push(Ticket { item, work, doc, recovered, task });
                     continue;
                 }
@@ -559,7 +559,7 @@ impl Pass {
             // Two items of this run with the same ids: the second waits until the first is done.
             if !lock(&self.in_flight).insert(archive_id.clone())
                 && self.release(work.clone()).await
-                && self.defer(item.clone()).is_ok()
+                && self.defer(&item)
             {
                 *settled += 1;
                 continue;
@@ -587,14 +587,8 @@ impl Pass {
         let mut drafts = Vec::with_capacity(new.len());
         for (item, work, mut doc, recovered, archive_id) in new {
             let mut standing = None;
-            while recovered {
-                let token = intent_token(&work.id, &archive_id, doc.attempt);
-                standing = self.parts.ledger.entry_with_token(&token).await?;
-                match &standing {
-                    // Concluded without success, and the item's state was not written any more: a new attempt.
-                    Some(entry) if self.was_refused(entry.event.sequence).await? => doc.attempt += 1,
-                    _ => break,
-                }
+            if recovered {
+                standing = self.standing(&work.id, &archive_id, &mut doc).await?;
             }
             if standing.is_none() {
                 drafts.push(
@@ -610,10 +604,28 @@ impl Pass {
         for (item, work, doc, recovered, standing) in ready {
             let entry = standing.or_else(|| appended.next());
             let entry = entry.ok_or_else(|| IngestError::Internal("an intent had no entry".into()))?;
-            let task = Task::Archive { intent: Intent::of(entry)? };
+            let task = Task::Archive(Box::new(Intent::of(entry)?));
             tickets.push(Ticket { item, work, doc, recovered, task });
         }
         Ok(())
+    }
+
+    /// The intent that an earlier run left. One that was concluded without success, and whose item's state was not written any
+    /// more, is left behind: the item goes on with a new attempt.
+    async fn standing(
+        &self,
+        item: &str,
+        archive_id: &ArchiveId,
+        doc: &mut ItemDoc,
+    ) -> Result<Option<LedgerEntry>, IngestError> {
+        loop {
+            let token = intent_token(item, archive_id, doc.attempt);
+            let standing = self.parts.ledger.entry_with_token(&token).await?;
+            match &standing {
+                Some(entry) if self.was_refused(entry.event.sequence).await? => doc.attempt += 1,
+                _ => return Ok(standing),
+            }
+        }
     }
 
     async fn was_refused(&self, intent: u64) -> Result<bool, IngestError> {

@@ -273,7 +273,7 @@ impl<'a> Walk<'a> {
         metadata: &OsStr,
         media: &[OsString],
         payload: &Payload,
-        files: &mut Vec<SourceFile>,
+        files: &mut [SourceFile],
     ) -> Result<Draft, Problem> {
         let item = here.item_of(metadata);
         let format = match payload.extension {

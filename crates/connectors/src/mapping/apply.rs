@@ -15,6 +15,9 @@ use std::collections::HashMap;
 const TIMES: [&str; 4] = ["start", "end", "captured_at", "vendor_deletes_at"];
 const LISTS: [&str; 4] = ["queues", "wrap_up_codes", "divisions", "tags"];
 
+/// Makes one entry of a list; none where there is nothing to say.
+type Make<M> = fn(&M, &Group, Option<&Place>) -> Result<Option<Value>, Problem>;
+
 struct Mapper<'a, 'd> {
     document: &'a Document<'d>,
     item: &'a str,
@@ -83,7 +86,7 @@ impl Mapper<'_, '_> {
             let mut found = match &source.from {
                 From::Value(value) => vec![nowhere(value.clone())],
                 From::At(path) => self.document.find(path, base),
-                From::Place(name) => self.from_place(name).map(nowhere).into_iter().collect(),
+                From::Place(name) => self.value_of_place(name).map(nowhere).into_iter().collect(),
                 From::StartPlusDuration => Vec::new(),
             };
             found.retain(|f| !f.text.trim().is_empty());
@@ -121,7 +124,7 @@ impl Mapper<'_, '_> {
     }
 
     /// The value of a `name=value` folder on the way to the item; or its stem.
-    fn from_place(&self, name: &str) -> Option<String> {
+    fn value_of_place(&self, name: &str) -> Option<String> {
         let plain = |text: &str| String::from_utf8(decode_name(text)).ok();
         if name == "stem" {
             let file = self.item.rsplit('/').next()?;
@@ -179,12 +182,7 @@ impl Mapper<'_, '_> {
         read.map_err(|e| self.invalid(name, &found.origin, format!("{name} cannot be read: {e}")))
     }
 
-    fn groups(
-        &mut self,
-        name: &str,
-        groups: &[Group],
-        make: fn(&Self, &Group, Option<&Place>) -> Result<Option<Value>, Problem>,
-    ) -> Result<Value, Problem> {
+    fn groups(&mut self, name: &str, groups: &[Group], make: Make<Self>) -> Result<Value, Problem> {
         let mut out = Vec::new();
         for group in groups {
             let places = match &group.each {
