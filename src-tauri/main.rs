@@ -6,9 +6,9 @@ mod bridge;
 mod place;
 
 use bridge::Desktop;
-use holdfast_api::{Holdfast, Home, OpenOptions};
+use holdfast_api::{ApiError, Holdfast, Home, OpenOptions};
 use place::Asked;
-use std::{env, path::Path, process::ExitCode};
+use std::{env, process::ExitCode, sync::Arc};
 use tauri::{Manager as _, RunEvent, async_runtime::block_on};
 
 const HELP: &str = "The window of Holdfast.
@@ -54,32 +54,43 @@ fn run() -> anyhow::Result<ExitCode> {
     if gtk::init().is_err() {
         anyhow::bail!("there is no display here. Use `holdfast` in this terminal, or `holdfast serve` and a browser.");
     }
-    let Some(first) = place::first(&home)? else {
-        eprintln!("holdfast-app: a window of {} is open already; it was asked to come to the front", home.display());
-        return Ok(ExitCode::SUCCESS);
+    let opened = block_on(Holdfast::open(OpenOptions { home: home.clone(), set: Vec::new() }));
+    let first = match &opened {
+        Ok(holdfast) => {
+            let Some(first) = place::first(&home)? else {
+                eprintln!(
+                    "holdfast-app: a window of {} is open already; it was asked to come to the front",
+                    home.display()
+                );
+                return Ok(ExitCode::SUCCESS);
+            };
+            block_on(async { holdfast.start_driver() });
+            Some(first)
+        }
+        // The page shows the same; a terminal that started it shall see it too.
+        Err(e) => {
+            eprintln!("holdfast-app: {e}. {}", e.next);
+            None
+        }
     };
-    show(&home, first)
+    show(opened, first)
 }
 
-fn show(home: &Path, mut first: place::First) -> anyhow::Result<ExitCode> {
-    let opened = block_on(Holdfast::open(OpenOptions { home: home.to_owned(), set: Vec::new() }));
-    match &opened {
-        Ok(holdfast) => block_on(async { holdfast.start_driver() }),
-        // The page shows the same; a terminal that started it shall see it too.
-        Err(e) => eprintln!("holdfast-app: {e}. {}", e.next),
-    }
+fn show(opened: Result<Arc<Holdfast>, ApiError>, mut first: Option<place::First>) -> anyhow::Result<ExitCode> {
     let app = tauri::Builder::default()
         .manage(Desktop::new(opened))
         .invoke_handler(tauri::generate_handler![bridge::api, bridge::events, bridge::media_access])
         .build(tauri::generate_context!())?;
     let handle = app.handle().clone();
-    first.on_call(move || {
-        if let Some(window) = handle.get_webview_window("main") {
-            // A desktop may refuse to give the focus away; then the window asks for attention instead.
-            let _ = window.unminimize();
-            let _ = window.set_focus();
-        }
-    });
+    if let Some(first) = &mut first {
+        first.on_call(move || {
+            if let Some(window) = handle.get_webview_window("main") {
+                // A desktop may refuse to give the focus away; then it marks the window instead.
+                let _ = window.unminimize();
+                let _ = window.set_focus();
+            }
+        });
+    }
     app.run(move |app, event| {
         if let RunEvent::Exit = event {
             block_on(app.state::<Desktop>().close());

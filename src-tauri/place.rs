@@ -65,7 +65,6 @@ pub(crate) struct First {
 
 /// Takes the home folder's window lock. `None` where a window has it already; that one was asked to come to the front.
 pub(crate) fn first(home: &Path) -> anyhow::Result<Option<First>> {
-    fs::create_dir_all(home).with_context(|| format!("{} cannot be made", home.display()))?;
     let path = home.join("window.lock");
     let lock = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
     let socket = home.join("window.sock");
@@ -123,6 +122,7 @@ mod tests {
     #[test]
     fn the_second_window_calls_the_first() {
         let home = env::temp_dir().join(format!("holdfast-window-{}", std::process::id()));
+        fs::create_dir_all(&home).unwrap();
         let mut one = first(&home).unwrap().expect("the first has the lock");
         let (sender, called) = std::sync::mpsc::channel();
         one.on_call(move || sender.send(()).unwrap());

@@ -31,10 +31,13 @@ fn main() -> io::Result<()> {
     if files.is_empty() {
         writeln!(table, "    (\"/index.html\", {PLACEHOLDER:?}.as_bytes()),")?;
     }
-    for file in files {
+    for (n, file) in files.iter().enumerate() {
         println!("cargo::rerun-if-changed={}", file.display());
         let name = file.strip_prefix(dist).map_err(io::Error::other)?;
-        writeln!(table, "    (\"/{}\", include_bytes!({:?})),", name.display(), fs::canonicalize(&file)?)?;
+        // Its own copy: the pages may be built anew while this crate is.
+        let copy = out.join(format!("page-{n}"));
+        fs::copy(file, &copy)?;
+        writeln!(table, "    (\"/{}\", include_bytes!({copy:?})),", name.display())?;
     }
     writeln!(table, "];")
 }
