@@ -6,9 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What the index knows of one recording. Everything but [`availability`](Self::availability), [`tier`](Self::tier),
-/// [`storage_class`](Self::storage_class) and [`holds`](Self::holds) is fixed at accession; those follow the storage and the
-/// matters.
+/// What the index knows of one recording. Everything but [`availability`](Self::availability) and [`holds`](Self::holds) is
+/// fixed at accession; those follow the storage and the matters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexRow {
     /// The recording's name for ever.
@@ -27,7 +26,7 @@ pub struct IndexRow {
     pub media_type: String,
     /// What a probe found in the bytes.
     pub probe: Probe,
-    /// The tier the bytes lie in.
+    /// The tier the bytes were archived to.
     pub tier: StorageTier,
     /// The provider's own name of the class.
     pub storage_class: String,

@@ -111,12 +111,18 @@ impl RecordingIndex for SqliteIndex {
         blocking(move || {
             let prepare = |(row, text): (IndexRow, Option<String>)| Prepared::new(row, text.as_deref());
             let rows: Vec<Prepared> = rows.into_iter().map(prepare).collect::<Result<_, _>>()?;
+            let rows: Vec<&Prepared> = rows.iter().collect();
             inner.db.write(|tx| {
                 let (live, building) = generations(tx)?;
+                let outcomes = insert(tx, live, &rows, false)?;
                 if let Some(building) = building {
-                    insert(tx, building, &rows, true)?;
+                    // What was refused here must not come in there.
+                    let refused = |o: &InsertOutcome| matches!(o, InsertOutcome::Conflict { .. });
+                    let both = rows.iter().zip(&outcomes);
+                    let taken: Vec<&Prepared> = both.filter(|(_, o)| !refused(o)).map(|(row, _)| *row).collect();
+                    insert(tx, building, &taken, true)?;
                 }
-                insert(tx, live, &rows, false)
+                Ok(outcomes)
             })
         })
         .await

@@ -1,5 +1,6 @@
 //! The implementation on SQLite. `docs/adr/0020-index-engine.md` says why it is built this way.
 
+mod best;
 mod cache;
 mod db;
 mod entry;

@@ -1,11 +1,12 @@
 //! Search and facets over one consistent state of the index, chunk by chunk.
 
 use super::{
+    best::Best,
     cache::{Cache, Column, Decoded, FacetBlock, Part, Tail},
     db::{Failure, lock},
     entry::Entry,
     fields::{FACETS, Field, Number},
-    plan::{Node, Place, read_cursor, write_cursor},
+    plan::{Node, read_cursor, write_cursor},
     seal::{Bits, CHUNK, beginning_params, beginning_sql, from_blob, get_sql, union},
     write::{Generation, find, from_json, generations},
 };
@@ -13,7 +14,7 @@ use crate::{Facets, IndexRow, MAX_LIMIT, Page, Query, Sort};
 use roaring::RoaringBitmap;
 use rusqlite::{Connection, params};
 use std::{
-    collections::{BinaryHeap, HashMap},
+    collections::HashMap,
     sync::{Arc, Mutex},
 };
 
@@ -80,7 +81,7 @@ impl<'a> Snapshot<'a> {
         for (chunk, documents, docs) in found {
             columns.push((self.bounds(chunk, Number::Start)?, chunk, documents, docs));
         }
-        columns.sort_by_key(|((least, greatest), ..)| if best.sort == Sort::Newest { -greatest } else { *least });
+        columns.sort_by_key(|((least, greatest), ..)| if best.sort() == Sort::Newest { -greatest } else { *least });
         for (bounds, chunk, documents, docs) in columns {
             if !best.may_take(bounds) {
                 continue;
@@ -104,9 +105,15 @@ impl<'a> Snapshot<'a> {
                 continue;
             }
             let all = found.len() == u64::from(documents);
+            let bits: Bits = found.iter().collect();
             for (field, counts) in FACETS.into_iter().zip(&mut counts) {
                 for (value, docs) in &self.facet_block(chunk, documents, field)?.values {
-                    let n = if all { docs.len() } else { docs.intersection_len(&found) };
+                    let n = match docs.len() {
+                        n if all => n,
+                        // Most values are rare: a few bits are looked up sooner than two long lists are merged.
+                        n if n <= found.len() && n <= 4096 => docs.iter().filter(|d| bits.has(*d)).count() as u64,
+                        _ => docs.intersection_len(&found),
+                    };
                     match counts.get_mut(value) {
                         Some(sum) => *sum += n,
                         None if n > 0 => drop(counts.insert(value.clone(), n)),
@@ -388,55 +395,4 @@ fn read_tail(conn: &Connection, cache: &Mutex<Cache>, g: Generation) -> Result<A
         cache.tail = Arc::clone(&tail);
     }
     Ok(tail)
-}
-
-/// The first documents of an order, of all that are offered.
-struct Best {
-    sort: Sort,
-    after: Option<Place>,
-    limit: usize,
-    /// Up to `limit` documents and one more, which tells whether there is a next page; the last on top.
-    heap: BinaryHeap<(Place, u32)>,
-}
-
-impl Best {
-    fn new(sort: Sort, after: Option<Place>, limit: usize) -> Self {
-        Self { sort, after, limit, heap: BinaryHeap::with_capacity(limit + 2) }
-    }
-
-    fn wants_any(&self) -> bool {
-        self.limit > 0
-    }
-
-    /// Whether a document whose start lies within the bounds could be among the first.
-    fn may_take(&self, (least, greatest): (i64, i64)) -> bool {
-        let place = |start| Place::new(self.sort, start, 0).key;
-        let (first, last) = (place(least).min(place(greatest)), place(least).max(place(greatest)));
-        self.after.is_none_or(|a| last >= a.key) && self.worst().is_none_or(|w| first <= w.key)
-    }
-
-    /// The last place, once the heap is full.
-    fn worst(&self) -> Option<Place> {
-        (self.heap.len() > self.limit).then(|| self.heap.peek().map(|(p, _)| *p)).flatten()
-    }
-
-    fn offer(&mut self, start: i64, tie: i64, doc: u32) {
-        let place = Place::new(self.sort, start, tie);
-        let late = self.worst().is_some_and(|w| place >= w);
-        if self.limit == 0 || late || self.after.is_some_and(|a| place <= a) {
-            return;
-        }
-        self.heap.push((place, doc));
-        if self.heap.len() > self.limit + 1 {
-            self.heap.pop();
-        }
-    }
-
-    /// The documents in order, and whether more follow.
-    fn into_sorted(self) -> (Vec<(Place, u32)>, bool) {
-        let mut sorted = self.heap.into_sorted_vec();
-        let more = sorted.len() > self.limit;
-        sorted.truncate(self.limit);
-        (sorted, more)
-    }
 }

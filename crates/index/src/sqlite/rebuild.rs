@@ -48,6 +48,7 @@ impl Rebuild {
         blocking(move || {
             let prepare = |(row, text): (IndexRow, Option<String>)| Prepared::new(row, text.as_deref());
             let rows: Vec<Prepared> = batch.into_iter().map(prepare).collect::<Result<_, _>>()?;
+            let rows: Vec<&Prepared> = rows.iter().collect();
             inner.db.write(|tx| {
                 still_building(tx, generation)?;
                 insert(tx, generation, &rows, true).map(drop)

@@ -129,6 +129,10 @@ impl Bits {
         Self(values.chunks(8).map(byte).collect())
     }
 
+    pub(super) fn has(&self, doc: u32) -> bool {
+        self.0[(doc / 8) as usize] >> (doc % 8) & 1 == 1
+    }
+
     pub(super) fn into_set(self) -> RoaringBitmap {
         RoaringBitmap::from_lsb0_bytes(0, &self.0)
     }

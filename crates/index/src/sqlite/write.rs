@@ -91,7 +91,7 @@ pub(super) fn create_generation(c: &Connection, number: i64) -> rusqlite::Result
 pub(super) fn insert(
     c: &Connection,
     generation: i64,
-    rows: &[Prepared],
+    rows: &[&Prepared],
     building: bool,
 ) -> Result<Vec<InsertOutcome>, Failure> {
     let mut g = Generation::read(c, generation)?;

@@ -1,6 +1,6 @@
 use super::rows::{Made, RowMaker, at};
 use holdfast_index::{IndexRow, InsertOutcome, Query, RecordingIndex};
-use holdfast_model::{Availability, Fault as _};
+use holdfast_model::{Availability, Fault as _, Sha256Digest};
 use std::sync::Arc;
 
 async fn all(index: &dyn RecordingIndex) -> Vec<IndexRow> {
@@ -61,6 +61,12 @@ pub async fn a_rebuild_loses_nothing_that_comes_meanwhile(index: Arc<dyn Recordi
     // Told before the rebuild reaches it.
     index.set_tier_state(&of(4).archive_id, &until).await.unwrap();
     index.set_holds(&of(4).archive_id, &holds).await.unwrap();
+    // What conflicts with a row that the rebuild has yet to reach stays out of the new index too.
+    let other = IndexRow { manifest_sha256: Sha256Digest::of(b"another"), ..of(12) };
+    index.insert(&of(12), None).await.unwrap();
+    assert!(matches!(index.insert(&other, None).await.unwrap(), InsertOutcome::Conflict { .. }));
+    let other = IndexRow { manifest_sha256: Sha256Digest::of(b"another"), ..of(9) };
+    assert!(matches!(index.insert(&other, None).await.unwrap(), InsertOutcome::Conflict { .. }));
     for i in 0..10 {
         let (row, text) = maker.row(i);
         sink.push(row, text).await.unwrap();
@@ -69,14 +75,15 @@ pub async fn a_rebuild_loses_nothing_that_comes_meanwhile(index: Arc<dyn Recordi
     sink.push(of(10), None).await.unwrap();
     assert_eq!(index.insert(&of(11), None).await.unwrap(), InsertOutcome::Inserted);
     index.set_holds(&of(11).archive_id, &holds).await.unwrap();
-    assert_eq!(sink.finish().await.unwrap(), 12);
+    assert_eq!(sink.finish().await.unwrap(), 13);
 
+    assert_eq!(index.get(&of(9).archive_id).await.unwrap(), Some(of(9)));
     let four = index.get(&of(4).archive_id).await.unwrap().unwrap();
     assert_eq!((four.availability, four.holds.as_slice()), (until, holds.as_slice()));
     assert_eq!(total(&*index, "unmistakable").await, 1);
     let q = Query { hold: Some(holds[0].clone()), ..Query::default() };
     assert_eq!(index.search(&q).await.unwrap().total, 2);
-    assert_eq!(index.count().await.unwrap(), 12);
+    assert_eq!(index.count().await.unwrap(), 13);
 }
 
 /// Of two rebuilds the later one wins; the earlier one is told and changes nothing.
