@@ -36,6 +36,7 @@ fn inside(test: &str, server: &str) -> bool {
         .unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    text.lines().filter(|l| l.contains("correlates")).for_each(|l| println!("{l}"));
     false
 }
 
