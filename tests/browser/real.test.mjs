@@ -92,7 +92,7 @@ test('the main job: matter, plan, bring back from cold storage, verified, played
   await p.getByLabel('Why recordings are brought back').fill('Subpoena');
   await p.getByRole('button', { name: 'Open matter' }).click();
   await p.getByRole('heading', { name: 'Browser v. Cold' }).waitFor();
-  await p.getByText('Makes the deadline').waitFor();
+  await p.getByText('Makes the deadline', { exact: true }).waitFor();
   await p.getByRole('button', { name: /^Approve and bring back: costs/ }).click();
   await p.getByText('All 1 verified').waitFor({ timeout: 90_000 });
   await p.keyboard.press('e');

@@ -27,7 +27,7 @@ const SCREENS = [
   ['recording away', `#/recording/${idOf(1)}`, 'Cannot be played now'],
   ['recording, failed verification', `#/recording/${idOf(2)}`, 'Chain of custody', async (p) => { await p.keyboard.press('v'); await p.getByText('failed verification').first().waitFor(); }],
   ['recording, asked for a reason', `#/recording/${idOf(0)}`, 'Chain of custody', async (p) => { await p.keyboard.press('k'); await p.getByRole('dialog').waitFor(); }],
-  ['transcript', `#/recording/${idOf(13 * 8 - 3)}`, 'Show the transcript'],
+  ['transcript', `#/recording/${idOf(13 * 8 - 3)}`, 'I was charged twice'],
   ['add to matter', `#/recording/${idOf(3)}`, 'Chain of custody', async (p) => { await p.keyboard.press('a'); await p.getByRole('radio').first().waitFor(); }],
   ['matters', '#/matters', 'Doe v. Acme'],
   ['new matter', '#/matters', 'Doe v. Acme', key('n')],
