@@ -9,7 +9,7 @@ use crate::{
 };
 use holdfast_index::{RecordingIndex, SqliteIndex, SqliteWork, WorkStore};
 use holdfast_ingest::{Archiver, ArchiverParts, TierPolicy};
-use holdfast_ledger::{Checkpoint, FolderTiles, Ledger, LedgerParts, LocalMac, LocalSigner, SqliteHead};
+use holdfast_ledger::{FolderTiles, Ledger, LedgerParts, LocalMac, LocalSigner, SqliteHead};
 use holdfast_model::{Cancel, Clock, SystemClock};
 use holdfast_retrieval::{Desk, DeskParts, DeskSettings, PriceList};
 use holdfast_store::{LocalStore, LocalStoreConfig, RehydrationTime, Store};
@@ -196,20 +196,13 @@ impl Holdfast {
         self.remember_checkpoint().await;
     }
 
-    /// Checkpoints that were seen before, kept outside the ledger's folder so that a ledger put back to an older state is noticed.
-    pub(crate) fn known_checkpoints(&self) -> Vec<Checkpoint> {
-        let text = std::fs::read_to_string(self.home.witness());
-        text.ok().and_then(|t| Checkpoint::parse(&t).ok()).into_iter().collect()
-    }
-
-    /// Remembers the newest checkpoint, never an older one than is remembered.
+    /// Remembers the newest checkpoint outside the ledger's folder, so that a ledger put back to an older state is noticed.
     pub(crate) async fn remember_checkpoint(&self) {
-        let Ok(checkpoint) = self.ledger.checkpoint().await else { return };
-        let known = self.known_checkpoints().iter().map(Checkpoint::size).max().unwrap_or(0);
-        if checkpoint.size() > known
-            && let Err(e) = home::write_atomic(&self.home.witness(), checkpoint.text().as_bytes())
-        {
-            tracing::warn!(code = e.code, "the newest checkpoint could not be remembered: {e}");
+        if let Err(e) = self.desk.remember_ledger().await {
+            tracing::warn!(
+                code = holdfast_model::Fault::code(&e),
+                "the newest checkpoint could not be remembered: {e}"
+            );
         }
     }
 

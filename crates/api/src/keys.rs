@@ -117,26 +117,19 @@ struct KeyringSecrets(std::sync::Arc<keyring_core::CredentialStore>);
 const SERVICE: &str = "holdfast";
 
 impl KeyringSecrets {
-    /// Connects; none where no keyring answers. Runs on a thread of its own, as the client blocks on its own runtime.
+    /// Connects; fails where no keyring answers.
     fn connect() -> Result<Self, String> {
         if std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_none() && std::env::var_os("XDG_RUNTIME_DIR").is_none() {
             return Err("there is no session bus".into());
         }
-        on_thread(|| {
-            let store = zbus_secret_service_keyring_store::Store::new().map_err(|e| e.to_string())?;
-            let store: std::sync::Arc<keyring_core::CredentialStore> = store;
-            // Reading something that is not there tells whether the service answers at all.
-            match store.build(SERVICE, "probe", None).and_then(|e| e.get_secret()) {
-                Ok(_) | Err(keyring_core::Error::NoEntry) => Ok(Self(store)),
-                Err(e) => Err(e.to_string()),
-            }
-        })
+        let store = zbus_secret_service_keyring_store::Store::new().map_err(|e| e.to_string())?;
+        let store: std::sync::Arc<keyring_core::CredentialStore> = store;
+        // Reading something that is not there tells whether the service answers at all.
+        match store.build(SERVICE, "probe", None).and_then(|e| e.get_secret()) {
+            Ok(_) | Err(keyring_core::Error::NoEntry) => Ok(Self(store)),
+            Err(e) => Err(e.to_string()),
+        }
     }
-}
-
-/// Runs `f` on its own thread; a blocking D-Bus client must not run inside an async runtime.
-fn on_thread<T: Send>(f: impl FnOnce() -> Result<T, String> + Send) -> Result<T, String> {
-    std::thread::scope(|s| s.spawn(f).join().unwrap_or_else(|_| Err("the keyring client broke down".into())))
 }
 
 impl SecretStore for KeyringSecrets {
@@ -149,20 +142,16 @@ impl SecretStore for KeyringSecrets {
     }
 
     fn get(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, ApiError> {
-        let read = on_thread(|| match self.0.build(SERVICE, name, None).and_then(|e| e.get_secret()) {
+        match self.0.build(SERVICE, name, None).and_then(|e| e.get_secret()) {
             Ok(secret) => Ok(Some(Zeroizing::new(secret))),
             Err(keyring_core::Error::NoEntry) => Ok(None),
-            Err(e) => Err(e.to_string()),
-        });
-        read.map_err(|e| keyring_error(&e))
+            Err(e) => Err(keyring_error(&e.to_string())),
+        }
     }
 
     fn create(&self, name: &str, secret: &[u8]) -> Result<(), ApiError> {
-        on_thread(|| {
-            let entry = self.0.build(SERVICE, name, None).map_err(|e| e.to_string())?;
-            entry.set_secret(secret).map_err(|e| e.to_string())
-        })
-        .map_err(|e| keyring_error(&e))
+        let entry = self.0.build(SERVICE, name, None);
+        entry.and_then(|e| e.set_secret(secret)).map_err(|e| keyring_error(&e.to_string()))
     }
 }
 
@@ -207,7 +196,15 @@ fn check_of(secret: &[u8]) -> Sha256Digest {
 
 /// Opens the keys of the home folder, or makes them where the home folder is new. The caller holds the home's lock. `fresh` says
 /// that there is no ledger yet.
+///
+/// Everything happens on a thread of its own: the keyring's client blocks on a runtime of its own, also when it is dropped, which
+/// must not happen inside another.
 pub(crate) fn open(home: &Path, wanted: KeyPlace, fresh: bool) -> Result<Keys, ApiError> {
+    let broke_down = || Err(keyring_error("its client broke down"));
+    std::thread::scope(|s| s.spawn(|| open_here(home, wanted, fresh)).join().unwrap_or_else(|_| broke_down()))
+}
+
+fn open_here(home: &Path, wanted: KeyPlace, fresh: bool) -> Result<Keys, ApiError> {
     let record_path = home.join("keys.json");
     let record = match std::fs::read(&record_path) {
         Ok(bytes) => Some(serde_json::from_slice::<KeyRecord>(&bytes).map_err(|_| damaged("keys.json"))?),

@@ -182,9 +182,6 @@ fn sentence(entry: &LedgerEntry) -> String {
     if let (Some(from), Some(to)) = (&e.from, &e.to) {
         out.push_str(&format!(", {from} to {to}"));
     }
-    if let Some(reason) = &e.reason {
-        out.push_str(&format!(" — {reason}"));
-    }
     out
 }
 

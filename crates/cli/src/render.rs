@@ -133,15 +133,11 @@ pub(crate) fn recording(r: &RecordingDetail) -> String {
 pub(crate) fn custody(rows: &[CustodyRow]) -> String {
     let mut out = String::new();
     for c in rows {
-        let _ = writeln!(
-            out,
-            "  {:>6}  {}  {}  ({}, {})",
-            c.sequence,
-            c.time,
-            safe(&c.sentence),
-            safe(&c.person),
-            safe(&c.role)
-        );
+        let (sentence, person, role) = (safe(&c.sentence), safe(&c.person), safe(&c.role));
+        let _ = writeln!(out, "  {:>6}  {}  {sentence}  ({person}, {role})", c.sequence, c.time);
+        if let Some(reason) = &c.reason {
+            let _ = writeln!(out, "          because: {}", safe(reason));
+        }
     }
     out
 }
@@ -167,7 +163,9 @@ pub(crate) fn verification(v: &VerificationView) -> String {
         let _ = writeln!(
             out,
             "  Links of the chain: {} hold, {} do not, {} could not be looked at.",
-            count("passed"), count("failed"), count("not_checked")
+            count("passed"),
+            count("failed"),
+            count("not_checked")
         );
     }
     out

@@ -323,6 +323,26 @@ impl Desk {
         })
     }
 
+    /// Remembers the ledger's newest checkpoint, where it continues the one remembered before.
+    ///
+    /// # Errors
+    /// Where the ledger or the memory cannot be read or written.
+    pub async fn remember_ledger(&self) -> Result<(), RetrievalError> {
+        // What is remembered is read first: the ledger may go on meanwhile, but never back.
+        let known = self.known_checkpoint()?;
+        let now = self.parts().ledger.checkpoint().await?;
+        self.remembered(known, &now).await?;
+        Ok(())
+    }
+
+    /// The newest checkpoint that was seen before, for a verification of the whole ledger. One that cannot be read is none.
+    ///
+    /// # Errors
+    /// [`RetrievalError::Io`].
+    pub fn remembered_checkpoint(&self) -> Result<Option<Checkpoint>, RetrievalError> {
+        Ok(self.known_checkpoint()?.and_then(|text| Checkpoint::parse(&text).ok()))
+    }
+
     fn witness(&self) -> PathBuf {
         let named = self.parts().settings.witness.clone();
         named.unwrap_or_else(|| self.parts().folder.join(".witness"))

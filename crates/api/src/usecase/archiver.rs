@@ -25,7 +25,8 @@ impl Holdfast {
     /// in the quarantine.
     pub async fn ingest(&self, caller: &Caller, r: IngestRequest) -> Result<IngestSummary, ApiError> {
         let root = PathBuf::from(&r.path);
-        let name = root.file_name().map_or_else(|| "folder".into(), |n| n.to_string_lossy().into_owned());
+        // The whole path, so that two folders of the same name are two sources.
+        let name = FolderSource::name_of(&root);
         let options = self.folder(name, root, r.mapping.map(PathBuf::from), None, Readiness::Now)?;
         let (sink, cancel) = self.task("ingest");
         self.take_in(options, caller, sink, &cancel).await

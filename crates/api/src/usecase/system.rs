@@ -47,7 +47,7 @@ impl Holdfast {
     pub async fn ledger_verify(&self, _: &Caller, _: Nothing) -> Result<LedgerReportView, ApiError> {
         let (sink, cancel) = self.task("ledger_verify");
         let began = std::time::Instant::now();
-        let known = self.known_checkpoints();
+        let known: Vec<_> = self.desk.remembered_checkpoint()?.into_iter().collect();
         let report = self.ledger.verify(&known, sink.as_ref(), &cancel).await?;
         let findings: Vec<FindingView> =
             report.faults.iter().map(|f| words::finding(&holdfast_retrieval::ledger_finding(f))).collect();

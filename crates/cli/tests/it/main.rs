@@ -3,6 +3,7 @@
 mod home;
 mod input;
 mod job;
+mod keyring;
 mod kill;
 mod limits;
 mod reference;

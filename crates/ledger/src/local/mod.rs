@@ -12,7 +12,6 @@ mod read;
 mod sqlite;
 mod tiles;
 mod verify;
-mod witness;
 
 pub use append::{Ledger, LedgerParts};
 pub use error::LedgerError;
@@ -23,4 +22,3 @@ pub use intent::Intent;
 pub use sqlite::SqliteHead;
 pub use tiles::TileStore;
 pub use verify::{LedgerFault, LedgerReport};
-pub use witness::Witness;
