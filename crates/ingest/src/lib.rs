@@ -6,6 +6,7 @@
 //! done is compared and gone on from (`docs/adr/0051-ingest-states.md`).
 
 mod accession;
+mod admit;
 mod archiver;
 mod bytes;
 pub mod catalogue;

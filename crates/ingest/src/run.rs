@@ -4,13 +4,13 @@ use crate::{
     Archiver, ArchiverParts, IngestError,
     accession::Finished,
     bytes::measure,
-    item::{ItemDoc, item_id, new_doc, read_doc, state},
+    item::{ItemDoc, item_id, read_doc, state},
     owner::Running,
     quarantine::Reason,
 };
 use holdfast_connectors::{Discovered, SourceConnector, SourceItem};
-use holdfast_index::{CreateOutcome, IndexRow, Lease, UpdateOutcome, Work, WorkKind};
-use holdfast_ledger::{Action, Agent, EventDraft, EventOutcome, Intent, LedgerEntry, Phase};
+use holdfast_index::{IndexRow, Lease, UpdateOutcome, Work, WorkKind};
+use holdfast_ledger::{Agent, Intent};
 use holdfast_model::{
     ArchiveId, Cancel, Fault, Fixity, ObjectLocator, Progress, ProgressSink, RunId, fail_after, step,
 };
@@ -33,8 +33,6 @@ use tokio::{
 
 /// Items admitted, and results written, in one transaction at most.
 const CHUNK: usize = 64;
-/// Items that another process (or another item of this run with the same ids) is at, looked at again at the end.
-const DEFERRED: usize = 256;
 /// Recordings up to this length count as small: eight of them weigh as much as a large one.
 const SMALL: u64 = 2 * 1024 * 1024;
 const LARGE_WEIGHT: u32 = 8;
@@ -171,27 +169,27 @@ pub(crate) enum Task {
 /// A run in this process.
 pub(crate) struct Pass {
     pub(crate) parts: Arc<ArchiverParts>,
-    archiver: Archiver,
+    pub(crate) archiver: Archiver,
     pub(crate) connector: Arc<dyn SourceConnector>,
     pub(crate) agent: Agent,
     pub(crate) cancel: Cancel,
     pub(crate) run_id: RunId,
-    kind: String,
+    pub(crate) kind: String,
     progress: Arc<dyn ProgressSink>,
-    running: Running,
+    pub(crate) running: Running,
     row: Mutex<Work>,
-    summary: Mutex<RunSummary>,
+    pub(crate) summary: Mutex<RunSummary>,
     /// Set when going on makes no sense.
     halted: AtomicBool,
-    in_flight: Mutex<HashSet<ArchiveId>>,
-    deferred: Mutex<Vec<SourceItem>>,
+    pub(crate) in_flight: Mutex<HashSet<ArchiveId>>,
+    pub(crate) deferred: Mutex<Vec<SourceItem>>,
     /// Set while the items are looked at again that somebody was at: this run itself is at none then.
     alone: AtomicBool,
     bytes_read: Arc<AtomicU64>,
     bytes_in_all: Arc<AtomicU64>,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -388,260 +386,9 @@ impl Pass {
     }
 
     /// Whether a living run is at an item.
-    fn is_held(&self, work: &Work) -> bool {
+    pub(crate) fn is_held(&self, work: &Work) -> bool {
         let own = work.lease.as_ref().is_some_and(|l| l.owner == self.running.name());
         work.state == state::DISCOVERED && self.archiver.is_alive(work) && !(own && self.alone.load(Relaxed))
-    }
-
-    /// Notes what was told, decides what is to be done with each, and announces in the ledger what is to be taken in. Whatever
-    /// goes wrong here is counted as failed and leaves states as they were.
-    async fn admit(&self, told: Vec<Discovered>) -> Vec<Ticket> {
-        let count = told.len() as u64;
-        lock(&self.summary).discovered += count;
-        let mut settled = 0;
-        match self.try_admit(told, &mut settled).await {
-            Ok(tickets) => tickets,
-            Err(e) => {
-                for _ in settled..count {
-                    self.count(Disposition::Failed);
-                }
-                self.note_fault(&e);
-                Vec::new()
-            }
-        }
-    }
-
-    /// `settled` counts those that were counted or deferred already.
-    async fn try_admit(&self, told: Vec<Discovered>, settled: &mut u64) -> Result<Vec<Ticket>, IngestError> {
-        let lease = self.lease();
-        let new = |told: &Discovered| {
-            let doc = new_doc(told, self.run_id.as_str());
-            let mut work = Work::new(WorkKind::IngestItem, item_id(&doc.source), state::DISCOVERED, doc.to_value());
-            work.parent = Some(self.run_id.to_string());
-            match told {
-                Discovered::Item(_) => work.lease = Some(lease.clone()),
-                Discovered::NotYet { until, .. } => {
-                    work.state = state::AWAITING.into();
-                    work.due_at = Some(*until);
-                }
-            }
-            work
-        };
-        let created = self.parts.work.create_many(told.iter().map(new).collect()).await?;
-        boundary("ingest.discovered")?;
-        let mut tickets: Vec<(SourceItem, Work, ItemDoc, bool)> = Vec::new();
-        for (told, outcome) in told.into_iter().zip(created) {
-            match (told, outcome) {
-                (Discovered::NotYet { .. }, CreateOutcome::Created(_)) => self.settle(Disposition::Awaiting, settled),
-                (Discovered::NotYet { .. }, CreateOutcome::Exists(work)) => {
-                    self.settle(of_state(&work.state).unwrap_or(Disposition::Awaiting), settled);
-                }
-                (Discovered::Item(item), CreateOutcome::Created(work)) => {
-                    let doc = read_doc("the state of an item", &work.doc)?;
-                    tickets.push((*item, work, doc, false));
-                }
-                (Discovered::Item(item), CreateOutcome::Exists(work)) => {
-                    if let Some((work, doc)) = self.take_up(&item, work, settled).await? {
-                        tickets.push((*item, work, doc, true));
-                    }
-                }
-            }
-        }
-        self.announce(tickets, settled).await
-    }
-
-    fn settle(&self, disposition: Disposition, settled: &mut u64) {
-        self.count(disposition);
-        *settled += 1;
-    }
-
-    /// Keeps an item to be looked at again; false where too many are kept already.
-    fn defer(&self, item: &SourceItem) -> bool {
-        let mut deferred = lock(&self.deferred);
-        let room = deferred.len() < DEFERRED;
-        if room {
-            deferred.push(item.clone());
-        }
-        room
-    }
-
-    /// An item that was known before: whether it is to be worked on, and then held by this run.
-    async fn take_up(
-        &self,
-        item: &SourceItem,
-        mut work: Work,
-        settled: &mut u64,
-    ) -> Result<Option<(Work, ItemDoc)>, IngestError> {
-        let mut doc: ItemDoc = read_doc("the state of an item", &work.doc)?;
-        let fresh = new_doc(&Discovered::Item(Box::new(item.clone())), self.run_id.as_str());
-        let unchanged = doc.stamp == fresh.stamp;
-        match work.state.as_str() {
-            // Archived by this very run before it was broken off.
-            state::ARCHIVED if unchanged && doc.run == self.run_id.as_str() => {
-                self.settle(Disposition::Archived { bytes: doc.size_bytes }, settled);
-                return Ok(None);
-            }
-            state::QUARANTINED | state::DEAD_LETTERED | state::EXPLAINED if unchanged => {
-                self.settle(of_state(&work.state).unwrap_or(Disposition::Failed), settled);
-                return Ok(None);
-            }
-            state::DISCOVERED if self.is_held(&work) => {
-                *settled += 1;
-                if !self.defer(item) {
-                    self.count(Disposition::Awaiting);
-                }
-                return Ok(None);
-            }
-            state::DISCOVERED | state::ARCHIVED | state::AWAITING => {}
-            // It changed since: another try, with an intent of its own.
-            _ => doc.attempt += 1,
-        }
-        if work.state != state::DISCOVERED || !unchanged {
-            doc.failures = 0;
-        }
-        let was_archived = work.state == state::ARCHIVED;
-        doc = ItemDoc {
-            attempt: doc.attempt,
-            failures: doc.failures,
-            failure: doc.failure,
-            aside: doc.aside,
-            accepted: doc.accepted,
-            ..fresh
-        };
-        if was_archived {
-            // Its state is only written where it turns out to be another recording now.
-            return Ok(Some((work, doc)));
-        }
-        work.state = state::DISCOVERED.into();
-        work.doc = doc.to_value();
-        work.lease = Some(self.lease());
-        work.due_at = None;
-        if self.kind != "quarantine" {
-            work.parent = Some(self.run_id.to_string());
-        }
-        match self.parts.work.update(work.clone()).await? {
-            UpdateOutcome::Updated(revs) => {
-                work.rev = revs.first().copied().unwrap_or(work.rev + 1);
-                Ok(Some((work, doc)))
-            }
-            UpdateOutcome::Conflict { .. } => {
-                *settled += 1;
-                if !self.defer(item) {
-                    self.count(Disposition::Awaiting);
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    fn lease(&self) -> Lease {
-        let until = self.archiver.lease_end(self.parts.clock.now());
-        Lease { owner: self.running.name().to_owned(), until }
-    }
-
-    /// Makes tickets, and announces in one append all that are to be taken in.
-    async fn announce(
-        &self,
-        items: Vec<(SourceItem, Work, ItemDoc, bool)>,
-        settled: &mut u64,
-    ) -> Result<Vec<Ticket>, IngestError> {
-        let (mut tickets, mut new) = (Vec::new(), Vec::new());
-        for (item, work, doc, recovered) in items {
-            let key = match &item.draft {
-                Ok(draft) => draft.record.idempotency_key(),
-                Err(problem) => {
-                    let task = Task::Aside(Box::new(problem.clone().into()));
-                    tickets.push(Ticket { item, work, doc, recovered, task });
-                    continue;
-                }
-            };
-            let archive_id = key.archive_id();
-            // Two items of this run with the same ids: the second waits until the first is done.
-            if !lock(&self.in_flight).insert(archive_id.clone())
-                && self.release(work.clone()).await
-                && self.defer(&item)
-            {
-                *settled += 1;
-                continue;
-            }
-            match self.parts.index.get(&archive_id).await? {
-                Some(row) => {
-                    let task = Task::Compare(Box::new(row));
-                    tickets.push(Ticket { item, work, doc, recovered, task });
-                }
-                None => new.push((item, work, doc, recovered, archive_id)),
-            }
-        }
-        self.intend(new, &mut tickets).await?;
-        boundary("ingest.intended")?;
-        Ok(tickets)
-    }
-
-    /// One intent for each; one that an earlier run left and did not conclude is gone on with.
-    async fn intend(
-        &self,
-        new: Vec<(SourceItem, Work, ItemDoc, bool, ArchiveId)>,
-        tickets: &mut Vec<Ticket>,
-    ) -> Result<(), IngestError> {
-        let mut ready = Vec::with_capacity(new.len());
-        let mut drafts = Vec::with_capacity(new.len());
-        for (item, work, mut doc, recovered, archive_id) in new {
-            let mut standing = None;
-            if recovered {
-                standing = self.standing(&work.id, &archive_id, &mut doc).await?;
-            }
-            if standing.is_none() {
-                drafts.push(
-                    EventDraft::new(Action::Accession, Phase::Intent, self.agent.clone())
-                        .about(&archive_id)
-                        .detail("run", self.run_id.as_str())
-                        .once(intent_token(&work.id, &archive_id, doc.attempt)),
-                );
-            }
-            ready.push((item, work, doc, recovered, standing));
-        }
-        let mut appended = self.parts.ledger.append(drafts).await?.into_iter();
-        for (item, work, doc, recovered, standing) in ready {
-            let entry = standing.or_else(|| appended.next());
-            let entry = entry.ok_or_else(|| IngestError::Internal("an intent had no entry".into()))?;
-            let task = Task::Archive(Box::new(Intent::of(entry)?));
-            tickets.push(Ticket { item, work, doc, recovered, task });
-        }
-        Ok(())
-    }
-
-    /// The intent that an earlier run left. One that was concluded without success, and whose item's state was not written any
-    /// more, is left behind: the item goes on with a new attempt.
-    async fn standing(
-        &self,
-        item: &str,
-        archive_id: &ArchiveId,
-        doc: &mut ItemDoc,
-    ) -> Result<Option<LedgerEntry>, IngestError> {
-        loop {
-            let token = intent_token(item, archive_id, doc.attempt);
-            let standing = self.parts.ledger.entry_with_token(&token).await?;
-            match &standing {
-                Some(entry) if self.was_refused(entry.event.sequence).await? => doc.attempt += 1,
-                _ => return Ok(standing),
-            }
-        }
-    }
-
-    async fn was_refused(&self, intent: u64) -> Result<bool, IngestError> {
-        let outcome = self.outcome_of(intent).await?;
-        Ok(outcome.is_some_and(|e| e.event.outcome != Some(EventOutcome::Succeeded)))
-    }
-
-    /// The entry that concludes an intent, where there is one.
-    pub(crate) async fn outcome_of(&self, intent: u64) -> Result<Option<LedgerEntry>, IngestError> {
-        Ok(self.parts.ledger.entry_with_token(&format!("outcome:{intent}")).await?)
-    }
-
-    /// Gives an item back unfinished; false where that was not possible.
-    async fn release(&self, mut work: Work) -> bool {
-        work.lease = None;
-        matches!(self.parts.work.update(work).await, Ok(UpdateOutcome::Updated(_)))
     }
 
     pub(crate) fn landed(&self, archive_id: Option<&ArchiveId>) {
@@ -717,7 +464,7 @@ pub(crate) fn intent_token(item: &str, archive_id: &ArchiveId, attempt: u32) -> 
     format!("accession:{archive_id}:{item}:{attempt}")
 }
 
-fn of_state(state: &str) -> Option<Disposition> {
+pub(crate) fn of_state(state: &str) -> Option<Disposition> {
     match state {
         state::ARCHIVED => Some(Disposition::Already),
         state::QUARANTINED => Some(Disposition::Quarantined),

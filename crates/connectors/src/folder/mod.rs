@@ -91,6 +91,14 @@ impl FolderSource {
         Ok(Self { inner: Arc::new(Inner { options, root, mapping, mapping_path, batch: BATCH }) })
     }
 
+    /// The name of a source that a person names by its folder alone: the folder's whole path, safe to show. Items are told apart
+    /// by their source's name, so that two folders need two names.
+    #[must_use]
+    pub fn name_of(root: &Path) -> String {
+        let whole = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+        encode_name(whole.as_os_str().as_bytes())
+    }
+
     /// Opens what [`SourceConnector::describe`] described.
     ///
     /// # Errors

@@ -250,3 +250,18 @@ async fn runs_are_listed_and_everything_is_in_the_ledger() {
     let text = format!("{:?}", home.entries().await);
     assert!(!text.contains("Ann"), "no names of people in the recording");
 }
+
+#[tokio::test]
+async fn an_index_that_lost_a_row_gets_it_back_at_the_next_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::open(dir.path()).await;
+    home.voice("a", 400);
+    home.ingest().await;
+    let (before, entries) = (home.rows().await, home.entries().await.len());
+    home.parts.index.rebuild().await.unwrap().finish().await.unwrap();
+    assert!(home.rows().await.is_empty());
+    let summary = home.ingest().await;
+    assert_eq!((summary.failed, home.rows().await), (0, before), "{summary:?}");
+    assert_eq!(home.entries().await.len(), entries, "nothing was taken in a second time");
+    home.check().await;
+}
