@@ -18,6 +18,19 @@ pub(crate) enum SampleFormat {
     MuLaw,
 }
 
+impl SampleFormat {
+    /// Bytes of one sample.
+    pub(crate) fn bytes(self) -> usize {
+        match self {
+            Self::U8 | Self::ALaw | Self::MuLaw => 1,
+            Self::S16 => 2,
+            Self::S24 => 3,
+            Self::S32 | Self::F32 => 4,
+            Self::F64 => 8,
+        }
+    }
+}
+
 /// What the header says, and how far the file bears it out.
 #[derive(Debug)]
 pub(crate) struct Wav {

@@ -48,16 +48,20 @@ impl PcmStream {
         let pos = self.start + self.next * self.frame_bytes;
         let data = self.bytes.at(pos, (n * self.frame_bytes) as usize)?;
         let whole = data.len() / self.frame_bytes as usize;
-        // The block may be wider than its channels' samples; what is beside them is passed over.
-        for frame in data.chunks_exact(self.frame_bytes as usize) {
-            decode(self.format, frame, self.channels, block);
+        let frame_bytes = self.frame_bytes as usize;
+        if frame_bytes == self.channels * self.format.bytes() {
+            decode(self.format, &data[..whole * frame_bytes], whole * self.channels, block);
+        } else {
+            // The block is wider than its channels' samples; what is beside them is passed over.
+            data.chunks_exact(frame_bytes).for_each(|frame| decode(self.format, frame, self.channels, block));
         }
         self.next += n;
         Ok(whole > 0)
     }
 }
 
-fn decode(format: SampleFormat, frame: &[u8], channels: usize, out: &mut Vec<f32>) {
+/// Appends exactly `count` samples.
+fn decode(format: SampleFormat, frame: &[u8], count: usize, out: &mut Vec<f32>) {
     const TO_UNIT: f32 = 1.0 / 32_768.0;
     let finite = |x: f32| if x.is_finite() { x } else { 0.0 };
     let before = out.len();
@@ -86,7 +90,7 @@ fn decode(format: SampleFormat, frame: &[u8], channels: usize, out: &mut Vec<f32
             out.extend(samples.iter().map(|s| finite(f64::from_le_bytes(*s) as f32)));
         }
     }
-    out.resize(before + channels, 0.0);
+    out.resize(before + count, 0.0);
 }
 
 /// ITU-T G.711, A-law.

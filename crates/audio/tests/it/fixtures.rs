@@ -101,6 +101,13 @@ pub(crate) fn made(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     path
 }
 
+/// Holds the machine for one test at a time, over all processes: sound that is played while the machine is busy has gaps.
+pub(crate) fn alone() -> std::fs::File {
+    let lock = std::fs::File::create(Path::new(env!("CARGO_TARGET_TMPDIR")).join("holdfast-sound.lock")).unwrap();
+    lock.lock().unwrap();
+    lock
+}
+
 pub(crate) fn run(program: &str, args: &[&str]) -> Vec<u8> {
     let output = Command::new(program).args(args).output();
     let output = output.unwrap_or_else(|e| panic!("{program} is needed for these tests: {e}"));

@@ -1,6 +1,6 @@
 //! Strangers' bytes: cut anywhere, flipped anywhere. Nothing may panic, and everything must come to an end.
 
-use crate::fixtures::{FORMATS, fixture, screen, written};
+use crate::fixtures::{FORMATS, alone, fixture, screen, written};
 use holdfast_audio::{Channels, Decoder, WavView, probe};
 use holdfast_model::MediaKind;
 use proptest::prelude::*;
@@ -49,6 +49,7 @@ fn survives(bytes: &[u8], what: &str) {
 
 #[test]
 fn cut_anywhere() {
+    let _alone = alone();
     for path in all() {
         let bytes = std::fs::read(&path).unwrap();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -62,6 +63,7 @@ fn cut_anywhere() {
 
 #[test]
 fn heads_with_flipped_bits() {
+    let _alone = alone();
     for path in all() {
         let bytes = std::fs::read(&path).unwrap();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -88,6 +90,7 @@ proptest! {
         cut in 0.2f64..1.0,
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 1..40),
     ) {
+        let _alone = alone();
         let all = all();
         let path = which.get(&all);
         let mut bytes = std::fs::read(path).unwrap();
@@ -106,6 +109,7 @@ proptest! {
         keep in 4usize..600,
         noise in prop::collection::vec(any::<u8>(), 0..5_000),
     ) {
+        let _alone = alone();
         let all = all();
         let path = which.get(&all);
         let mut bytes = std::fs::read(path).unwrap();
