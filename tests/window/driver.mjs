@@ -1,8 +1,10 @@
 // The real window, driven over WebDriver through tauri-driver, on a display that nobody sees.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 const ELEMENT = 'element-6066-11e4-a52e-4f735466cecf';
 const PATIENCE_MS = 20_000;
@@ -31,7 +33,7 @@ async function until(what, ask) {
 }
 
 /** Starts a display, the driver and the window; all are ended by `close`. */
-export async function openWindow({ app, home, tauriDriver, env = {} }) {
+export async function openWindow({ app, home, tauriDriver, sound = false }) {
   for (const file of [app, tauriDriver, '/usr/bin/WebKitWebDriver', '/usr/bin/Xvfb']) if (!existsSync(file)) throw new Error(`${file} is missing`);
   const children = [];
   const start = (command, args, options) => {
@@ -50,6 +52,7 @@ export async function openWindow({ app, home, tauriDriver, env = {} }) {
     const x = start('Xvfb', ['-displayfd', '3', '-screen', '0', '1360x900x24', '-nolisten', 'tcp'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
     const [number] = await once(x.stdio[3], 'data');
     const display = `:${String(number).trim()}`;
+    const env = sound ? await loudspeaker(start) : {};
     const [port, nativePort] = [await freePort(), await freePort()];
     start(tauriDriver, ['--port', String(port), '--native-port', String(nativePort)], {
       env: { ...process.env, ...env, DISPLAY: display, HOLDFAST_HOME: home, WEBKIT_DISABLE_COMPOSITING_MODE: '1', LIBGL_ALWAYS_SOFTWARE: '1' },
@@ -63,6 +66,20 @@ export async function openWindow({ app, home, tauriDriver, env = {} }) {
     await close();
     throw e;
   }
+}
+
+/** A sound server of its own whose loudspeaker is nowhere. */
+async function loudspeaker(start) {
+  const folder = mkdtempSync(join(tmpdir(), 'holdfast-sound-'));
+  const socket = join(folder, 'native');
+  const script = join(folder, 'default.pa');
+  writeFileSync(script, `load-module module-null-sink sink_name=nowhere\nset-default-sink nowhere\nload-module module-native-protocol-unix auth-anonymous=1 socket=${socket}\n`);
+  start('pulseaudio', ['-n', '-F', script, '--daemonize=no', '--exit-idle-time=-1', '--use-pid-file=no', '--disallow-exit'], {
+    stdio: 'ignore',
+    env: { ...process.env, HOME: folder, XDG_RUNTIME_DIR: folder, XDG_CONFIG_HOME: folder },
+  });
+  await until('the sound server', () => existsSync(socket));
+  return { PULSE_SERVER: `unix:${socket}` };
 }
 
 class Window {

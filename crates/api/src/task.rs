@@ -74,5 +74,17 @@ impl ProgressSink for Task {
 impl Drop for Task {
     fn drop(&mut self) {
         lock(&self.running).remove(&self.name);
+        let told = lock(&self.told);
+        if told.last.is_some() {
+            // The end, for whoever shows it as under way: a last stage need not know its total.
+            let _ = self.events.send(ApiEvent::Progress {
+                task: self.name.clone(),
+                stage: told.stage.clone(),
+                done: 0,
+                total: Some(0),
+                unit: String::new(),
+                left_ms: None,
+            });
+        }
     }
 }

@@ -20,8 +20,8 @@ export interface Notice {
   link?: { text: string; href: string };
 }
 
-/** A task of which nothing was heard for so long is taken to be over. */
-const SILENT_MS = 20_000;
+/** Tasks tell their end; one of which nothing was heard for so long has lost its process. */
+const SILENT_MS = 60_000;
 const NOTICE_MS = 8_000;
 
 class App {

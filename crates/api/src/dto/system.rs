@@ -154,7 +154,7 @@ dto! {
     /// Tells what is happening; sent to everyone who listens.
     #[serde(tag = "event")]
     pub enum ApiEvent {
-        /// Something longer than a second goes on.
+        /// Something longer than a second goes on. Where `done` reaches `total`, a stage is over; `total` 0 ends the task.
         Progress {
             /// Names the task, e.g. `ingest`, `export:M-…`, `ledger_verify`.
             task: String,
