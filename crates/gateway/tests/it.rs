@@ -1,4 +1,5 @@
 //! The gateway as others meet it: over a socket, byte by byte, so that every header is the test's own.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use holdfast_api::{Holdfast, OpenOptions};
 use holdfast_gateway::{BODY_LIMIT_BYTES, Running, ServeOptions, serve};
