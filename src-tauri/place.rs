@@ -65,9 +65,9 @@ pub(crate) struct First {
 
 /// Takes the home folder's window lock. `None` where a window has it already; that one was asked to come to the front.
 pub(crate) fn first(home: &Path) -> anyhow::Result<Option<First>> {
-    let path = home.join("window.lock");
+    let path = home.join("window-lock");
     let lock = File::create(&path).with_context(|| format!("{} cannot be written", path.display()))?;
-    let socket = home.join("window.sock");
+    let socket = home.join("window-socket");
     match lock.try_lock() {
         Ok(()) => {
             // Left over from a window that was killed; the lock says that nobody listens there.
