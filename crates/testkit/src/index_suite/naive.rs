@@ -92,7 +92,12 @@ impl Doc {
     fn matches(&self, q: &Query) -> bool {
         let (row, r) = (&self.row, &self.row.record);
         let same = |asked: &Option<String>, has: &dyn Fn(&str) -> bool| asked.as_ref().is_none_or(|a| has(a));
-        let loose = |asked: &str, has: &str| fold(asked) == fold(has);
+        let loose = |asked: &str, has: &str| {
+            if asked.is_ascii() && has.is_ascii() {
+                return asked.trim().eq_ignore_ascii_case(has.trim());
+            }
+            fold(asked) == fold(has)
+        };
         let any = |asked: &Option<String>, has: &[String]| same(asked, &|a| has.iter().any(|h| loose(a, h)));
         let one = |asked: &Option<String>, has: &Option<String>| same(asked, &|a| has.iter().any(|h| loose(a, h)));
         let person = |asked: &Option<String>, only_agents: bool| {
