@@ -27,6 +27,7 @@ const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong use, 3 partly do
 5 waiting for recordings to be brought back, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant)] // parsed once, moved once
 pub(crate) enum Command {
     /// Take recordings in, and see that none is missing.
     #[command(subcommand)]

@@ -109,6 +109,9 @@ fn codes(text: &str, out: &mut BTreeMap<String, String>) {
             // `ApiError::new(kind, "code", "message", …)`
             literal(text, end).map(|(m, _)| m).filter(|m| m.contains(' ')).unwrap_or_default()
         };
+        if says.is_empty() && !line.contains("=>") {
+            continue; // the name of a step, not of an error
+        }
         let entry = out.entry(found).or_default();
         if entry.is_empty() {
             *entry = says;

@@ -222,7 +222,7 @@ pub enum KeyPlace {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct KeysConfig {
-    /// The place.
+    /// `auto`: the operating system's keyring where one answers, else a key file; `keyring`; `file`.
     pub place: KeyPlace,
 }
 
