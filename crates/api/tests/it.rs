@@ -1,5 +1,7 @@
 //! What is generated from the code is what is committed.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
 use std::path::Path;
 
 /// Compares a committed file with what the code gives; with `HOLDFAST_WRITE_GENERATED` writes it instead.

@@ -1,5 +1,7 @@
 //! `docs/errors.md` lists every stable code with what it says, read from the sources, so that a code cannot come or go unseen.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
 use std::{
     collections::BTreeMap,
     fmt::Write as _,

@@ -1,5 +1,7 @@
 //! The console as its users have it: the built executable, run in a home folder of its own.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
 mod home;
 mod input;
 mod job;
