@@ -89,12 +89,15 @@ impl Bytes {
     pub(crate) fn find(&mut self, mut from: u64, to: u64, needle: &[u8]) -> io::Result<Option<u64>> {
         let to = to.min(self.len);
         while from + needle.len() as u64 <= to {
-            let n = usize::try_from(to - from).unwrap_or(usize::MAX).min(self.window);
+            // What is in the window already is looked through first: short steps must not read it again each time.
+            let held = (self.start + self.filled as u64).checked_sub(from).filter(|_| from >= self.start).unwrap_or(0);
+            let reach = if held >= needle.len() as u64 { held } else { self.window as u64 };
+            let n = usize::try_from((to - from).min(reach)).unwrap_or(self.window);
             let look = self.at(from, n)?;
             if look.len() < needle.len() {
                 return Ok(None);
             }
-            if let Some(i) = look.windows(needle.len()).position(|w| w == needle) {
+            if let Some(i) = memchr::memmem::find(look, needle) {
                 return Ok(Some(from + i as u64));
             }
             from += (look.len() - needle.len() + 1) as u64;

@@ -49,6 +49,7 @@ pub(crate) struct Flac {
     sound: Sound,
     info: StreamInfo,
     start: u64,
+    sync: [u8; 2],
     next: Option<Frame>,
 }
 
@@ -66,7 +67,8 @@ impl Flac {
         }
         let mut sound = Sound::new("flac", info.rate, info.channels).decodable(CODEC_ID_FLAC, Some(info.raw.into()));
         sound.frames = info.total;
-        let mut flac = Self { bytes, sound, info, start: pos, next: None };
+        let sync = [0xFF, bytes.at(pos, 2)?.get(1).copied().unwrap_or(0xF8)];
+        let mut flac = Self { bytes, sound, info, start: pos, sync, next: None };
         flac.next = flac.find(pos, pos + MAX_LOOK as u64, 0, u64::MAX)?;
         Ok(Some(flac))
     }
@@ -77,7 +79,8 @@ impl Flac {
 
     /// The first frame in `from..to` whose first sample lies in the given range.
     fn find(&mut self, mut from: u64, to: u64, least: u64, most: u64) -> io::Result<Option<Frame>> {
-        while let Some(pos) = self.bytes.find(from, to, &[0xFF])? {
+        // All frames of a stream have the same second byte: one of two blocking strategies.
+        while let Some(pos) = self.bytes.find(from, to, &self.sync)? {
             if let Some(f) = self.header(pos)?.filter(|f| (least..=most).contains(&f.at)) {
                 return Ok(Some(f));
             }
