@@ -14,7 +14,7 @@ export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 
 BUILD_PACKAGES="build-essential pkg-config cmake libwebkit2gtk-4.1-dev libgtk-3-dev librsvg2-dev libxdo-dev libasound2-dev libpulse-dev"
 RUN_PACKAGES="ffmpeg espeak-ng pulseaudio gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-libav gstreamer1.0-pulseaudio fonts-dejavu-core libasound2-plugins at-spi2-core"
-TEST_PACKAGES="pulseaudio-utils xvfb xauth webkit2gtk-driver chromium qpdf poppler-utils openssl jq dbus gnome-keyring locales python3-venv sqlite3 x11-apps imagemagick"
+TEST_PACKAGES="pulseaudio-utils xvfb xauth webkit2gtk-driver chromium qpdf poppler-utils openssl dbus gnome-keyring python3-venv util-linux"
 
 say() { printf '\n== %s\n' "$*" >&2; }
 

@@ -89,7 +89,7 @@ impl ApiError {
 impl<F: Fault> From<F> for ApiError {
     fn from(fault: F) -> Self {
         let kind = match fault.kind() {
-            FaultKind::Invalid | FaultKind::NotFound | FaultKind::Unsupported => ApiErrorKind::Usage,
+            FaultKind::Invalid | FaultKind::NotFound => ApiErrorKind::Usage,
             FaultKind::Offline => ApiErrorKind::Awaiting,
             FaultKind::Corrupt => ApiErrorKind::Evidence,
             FaultKind::Cancelled => ApiErrorKind::Interrupted,

@@ -58,6 +58,9 @@ codes! {
     BytesSwapped, "bytes.swapped", Failure,
         "The bytes found here are those of another archived recording: two files were exchanged.",
         "Do not use this copy. Look at the other recording named here too; one of the two was put in the other's place.";
+    BytesUnknown, "bytes.unknown", Failure,
+        "No recording in this archive has these bytes, so the archive proves nothing about this file.",
+        "Put the recording's archive id into the file's name, or verify the id itself, to see what differs.";
     BytesSizeMismatch, "bytes.size_mismatch", Failure,
         "The recording is longer or shorter than what was archived; a shorter one was cut off.",
         "Do not use this copy. Bring the recording back again; a transfer may have been broken off.";

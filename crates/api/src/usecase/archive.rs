@@ -4,6 +4,7 @@ use holdfast_ingest::META_BUCKET;
 use holdfast_ledger::{Action, EventDraft, EventOutcome, LedgerEntry, Phase};
 use holdfast_model::{ArchiveId, Manifest, MatterId, ObjectLocator, StorageTier};
 use holdfast_store::BYTE_RANGE_ALL;
+use holdfast_verify::{Finding, FindingCode, VerificationReport};
 use serde::de::DeserializeOwned;
 
 /// How much of a transcript is shown.
@@ -112,17 +113,11 @@ impl Holdfast {
             packaged.await.map_err(|e| ApiError::internal(&e))??
         } else if path.is_file() {
             let of_file = self.desk.verify_file(&path, caller.agent()).await?;
-            of_file.report.ok_or_else(|| {
-                let message = format!(
-                    "no recording in the archive has the bytes of {} ({})",
-                    path.display(),
-                    of_file.fixity.digest
-                );
-                let next =
-                    "Name the recording's archive id in the file's name, or verify the id itself, to see what differs.";
-                ApiError::new(crate::ApiErrorKind::Evidence, "api.unknown_file", message, next)
-                    .with_evidence("These bytes are in no recording of this archive. They prove nothing.")
-            })?
+            of_file.report.unwrap_or_else(|| {
+                let (expected, found) = ("the bytes of an archived recording", of_file.fixity.digest);
+                let unknown = Finding::new(FindingCode::BytesUnknown, path.display(), expected, found);
+                VerificationReport::new(vec![unknown], Vec::new())
+            })
         } else {
             return Err(not_found("recording, file or package", &request.target));
         };

@@ -40,8 +40,14 @@ impl Holdfast {
         let (sink, cancel) = self.task("ingest");
         let resumed = self.archiver.resume(caller.agent(), sink.clone(), &cancel).await?;
         let mut out: Vec<IngestSummary> = resumed.iter().map(summary).collect();
+        let sources = &self.loaded.config.archiver.sources;
+        if sources.is_empty() {
+            let next = "Add [[archiver.sources]] with name and folder to holdfast.toml, or take in a folder once with \
+                        `holdfast archiver ingest`.";
+            return Err(ApiError::usage("api.no_sources", "no source is configured for the archiver", next));
+        }
         let mut first_fault = None;
-        for s in &self.loaded.config.archiver.sources {
+        for s in sources {
             let done = match self.source(s) {
                 Ok(options) => self.take_in(options, caller, sink.clone(), &cancel).await,
                 Err(e) => Err(e),

@@ -4,6 +4,7 @@ use holdfast_audio::{Channels, Player, Resolution, WavView, peaks};
 use holdfast_index::IndexRow;
 use holdfast_ledger::{Action, EventDraft, EventOutcome, Intent, Phase};
 use holdfast_model::{MatterId, MediaKind};
+use holdfast_retrieval::RetrievalError;
 use std::{
     collections::HashMap,
     io::{Read as _, Seek as _, SeekFrom},
@@ -103,6 +104,15 @@ fn unreadable(path: &Path, e: &std::io::Error) -> ApiError {
     ApiError::new(ApiErrorKind::Failure, "play.unreadable", message, "Close the player and open the recording again.")
 }
 
+/// The store names an object; people know a recording.
+fn plainly(e: RetrievalError) -> ApiError {
+    let mut error = ApiError::from(e);
+    if error.code == "store.offline" {
+        error.message = "this recording lies in the cold tier and must be brought back first".into();
+    }
+    error
+}
+
 fn no_session() -> ApiError {
     ApiError::usage(
         "play.no_session",
@@ -160,7 +170,8 @@ impl Holdfast {
         here: bool,
     ) -> Result<PlaySession, ApiError> {
         let (sink, cancel) = self.task(&format!("verify:{}", row.archive_id));
-        let copy = self.desk.playable_copy(&row.archive_id, caller.agent(), sink.as_ref(), &cancel).await?;
+        let copy =
+            self.desk.playable_copy(&row.archive_id, caller.agent(), sink.as_ref(), &cancel).await.map_err(plainly)?;
         drop(sink);
         if copy.outcome == holdfast_verify::Outcome::Failed {
             let message = "its verification failed, so it is not played as evidence";
@@ -287,7 +298,8 @@ impl Holdfast {
     pub async fn waveform(&self, caller: &Caller, r: WaveformRequest) -> Result<Waveform, ApiError> {
         let row = self.row(&r.id).await?;
         let (sink, cancel) = self.task(&format!("waveform:{}", row.archive_id));
-        let copy = self.desk.playable_copy(&row.archive_id, caller.agent(), sink.as_ref(), &cancel).await?;
+        let copy =
+            self.desk.playable_copy(&row.archive_id, caller.agent(), sink.as_ref(), &cancel).await.map_err(plainly)?;
         if copy.outcome == holdfast_verify::Outcome::Failed {
             let message = "its verification failed, so no waveform is drawn";
             let next = "Read the findings with `holdfast verify`.";

@@ -19,6 +19,7 @@ fn wrong_use_is_told_in_the_form_asked_for() {
         (&["search", "--cursor", "nonsense"], "index.bad_cursor"),
         (&["verify", "no-such-thing"], "api.not_found"),
         (&["plan", "--matter", "M-0"], "retrieval.no_matter"),
+        (&["archiver", "run", "--once"], "api.no_sources"),
         (&["archiver", "ingest", "/no/such/folder"], "connectors.source_unavailable"),
     ] {
         let ran = home.run(&[args, &["--json"]].concat());

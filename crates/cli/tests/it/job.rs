@@ -133,6 +133,10 @@ fn one_flipped_bit_is_named_and_not_played() {
     let report = home.run(&["verify", id, "--json"]).code(4).json();
     let codes: Vec<&str> = report["findings"].as_array().unwrap().iter().map(|f| f["code"].as_str().unwrap()).collect();
     assert_eq!(codes, ["bytes.digest_mismatch"], "{report}");
+    let stranger = home.beside("stranger.wav");
+    fs::write(&stranger, sample::wav(123.0, 100)).unwrap();
+    let unknown = home.run(&["verify", stranger.to_str().unwrap(), "--json"]).code(4).json();
+    assert_eq!(unknown["findings"][0]["code"], "bytes.unknown", "{unknown}");
     let refused = home.run(&["play", id, "--json"]).code(4).json();
     assert_eq!(refused["error"]["code"], "play.not_verified", "{refused}");
     let shown = home.json(&["ledger", "show", "--id", id]);
@@ -188,4 +192,19 @@ fn taking_in_twice_adds_nothing() {
     assert_eq!(changed["quarantined"], 1, "{changed}");
     let list = home.json(&["archiver", "quarantine", "list"]);
     assert_eq!(list["items"][0]["reason"], "conflict", "{list}");
+}
+
+#[test]
+fn a_watched_folder_is_taken_in() {
+    let home = Home::new();
+    let source = home.beside("drop");
+    sample::put(&source, "call-1", "2099-01-05", 440.0);
+    fs::create_dir_all(home.path()).unwrap();
+    let config =
+        format!("[[archiver.sources]]\nname = \"drop\"\nfolder = {:?}\nstable_s = 0\n", source.display().to_string());
+    fs::write(home.path().join("holdfast.toml"), config).unwrap();
+    let runs = home.json(&["archiver", "run", "--once"]);
+    assert_eq!((&runs[0]["archived"], &runs[0]["complete"]), (&1.into(), &true.into()), "{runs}");
+    let status = home.json(&["archiver", "status"]);
+    assert_eq!((&status["archived"], &status["sources"][0]["name"]), (&1.into(), &"drop".into()), "{status}");
 }
