@@ -108,6 +108,7 @@ impl Holdfast {
         );
         archiver.policy = c.retention.policy.clone().unwrap_or_default();
         archiver.settings.tiers = TierPolicy { cold_after_days: c.archive.cold_after_days };
+        archiver.settings.regions.clone_from(&c.archive.regions);
         archiver.settings.truncation_threshold_ms = (c.policy.truncation_threshold_s * 1000.0) as u64;
         if c.archiver.parallel > 0 {
             archiver.settings.parallel = c.archiver.parallel;

@@ -58,6 +58,8 @@ pub struct ArchiveConfig {
     /// Recordings whose interaction ended more than this many days before they are taken in go to the cold tier. Absent:
     /// everything stays hot.
     pub cold_after_days: Option<u32>,
+    /// Residency regions that may be stored here; a recording of another region is refused and set aside. Absent: any.
+    pub regions: Option<Vec<String>>,
     /// How long the cold tier takes, by speed.
     pub rehydration: BTreeMap<Speed, SpeedConfig>,
     /// How many days a copy that was brought back stays.
@@ -102,6 +104,7 @@ impl Default for ArchiveConfig {
         Self {
             folder: PathBuf::new(),
             cold_after_days: None,
+            regions: None,
             rehydration: BTreeMap::from([
                 (Speed::Expedited, speed(60, 300)),
                 (Speed::Standard, speed(900, 1_800)),
