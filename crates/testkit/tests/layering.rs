@@ -96,3 +96,29 @@ fn the_verifier_links_no_network() {
     assert!(found.is_empty(), "holdfast-verify links {found:?}");
     assert!(linked("holdfast-cli").contains("axum"), "the check itself can see network crates");
 }
+
+#[test]
+fn no_seam_of_a_store_can_delete() {
+    let seams = concat!(env!("CARGO_MANIFEST_DIR"), "/../store/src/lib.rs");
+    let text = std::fs::read_to_string(seams).unwrap();
+    let functions: BTreeSet<&str> = text
+        .split("fn ")
+        .skip(1)
+        .filter_map(|f| f.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next())
+        .collect();
+    // All that the four traits offer; one more is a decision, and none may remove a retained recording.
+    let offered = [
+        "capabilities",
+        "create",
+        "extend",
+        "head",
+        "list",
+        "name",
+        "options",
+        "read",
+        "request",
+        "set_legal_hold",
+        "status",
+    ];
+    assert_eq!(functions, BTreeSet::from(offered));
+}

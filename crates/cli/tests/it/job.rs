@@ -96,6 +96,17 @@ fn a_subpoena_is_answered() {
     assert!(checked.unwrap().success());
     assert!(Command::new(verifier()).arg(package).status().unwrap().success());
 
+    // Every action on evidence was announced before it was done, and concluded.
+    let entries = home.json(&["ledger", "show", "--limit", "1000"]);
+    for action in ["accession", "rehydration", "download", "verification", "export"] {
+        let of = |phase: &str| {
+            let all = entries["entries"].as_array().unwrap();
+            all.iter().filter(|e| e["action"] == action && e["phase"] == phase).count()
+        };
+        assert!(of("intent") > 0, "{action} was not announced: {entries}");
+        assert_eq!(of("intent"), of("outcome"), "{action}: {entries}");
+    }
+
     let original =
         files(&PathBuf::from(package)).into_iter().find(|p| p.extension().is_some_and(|e| e == "wav")).unwrap();
     flip(&original, 100);
