@@ -2,7 +2,7 @@
 //! step that is found done already is compared and gone on from.
 
 use crate::{
-    IngestError, MEDIA_BUCKET, META_BUCKET,
+    IngestError,
     bytes::{collect, measure, stream_of, stream_of_bytes},
     examine::{Examined, judge},
     item::ItemDoc,
@@ -300,7 +300,13 @@ impl Pass {
         }
         let options = PutOptions { tier, ..plan.options(&plan.examined.media_type) };
         let body = stream_of(fetched.clone(), self.cancel.clone(), self.counter());
-        let stored = match self.parts.store.writer.create(MEDIA_BUCKET, &plan.keys.media, body, options).await {
+        let stored = match self
+            .parts
+            .store
+            .writer
+            .create(&self.parts.store.buckets.media, &plan.keys.media, body, options)
+            .await
+        {
             Ok(created) => {
                 Stored { locator: created.locator, fixity: created.fixity, storage_class: created.storage_class, tier }
             }
@@ -376,7 +382,13 @@ impl Pass {
     ) -> Result<Option<Fixity>, IngestError> {
         let fixity = Fixity::sha256(Sha256Digest::of(&bytes), bytes.len() as u64);
         let options = PutOptions { expected: Some(fixity.clone()), ..options };
-        let at = match self.parts.store.writer.create(META_BUCKET, key, stream_of_bytes(bytes), options).await {
+        let at = match self
+            .parts
+            .store
+            .writer
+            .create(&self.parts.store.buckets.meta, key, stream_of_bytes(bytes), options)
+            .await
+        {
             Ok(created) => created.locator,
             Err(StoreError::AlreadyExists(info)) if info.sha256 == Some(fixity.digest) => info.locator,
             Err(StoreError::AlreadyExists(_)) => return Ok(None),
@@ -399,7 +411,7 @@ impl Pass {
             archive_id: plan.record.idempotency_key().archive_id(),
             record: plan.record.clone(),
             object: MediaObject {
-                bucket: MEDIA_BUCKET.into(),
+                bucket: self.parts.store.buckets.media.clone(),
                 key: plan.keys.media.clone(),
                 version_id: stored.locator.version_id.clone(),
                 fixity: stored.fixity.clone(),
@@ -458,7 +470,7 @@ impl Pass {
         let reader = &self.parts.store.reader;
         let at = ObjectLocator {
             store: reader.name().to_owned(),
-            bucket: META_BUCKET.into(),
+            bucket: self.parts.store.buckets.meta.clone(),
             key: key.clone(),
             version_id: None,
         };

@@ -1,13 +1,13 @@
 //! The index is derived: made anew from manifests and ledger, and compared with them. Both go through the archive in pieces, in
 //! constant memory.
 
-use crate::{ArchiverParts, IngestError, META_BUCKET, bytes::collect};
+use crate::{ArchiverParts, IngestError, bytes::collect};
 use holdfast_index::{Difference, IndexRow};
 use holdfast_ledger::{Action, Agent, EventDraft, EventOutcome, LedgerEntry, Phase};
 use holdfast_model::{
     ArchiveId, Cancel, Manifest, MatterId, ObjectKey, ObjectLocator, Progress, ProgressSink, Sha256Digest,
 };
-use holdfast_store::{BYTE_RANGE_ALL, ObjectInfo, StoreError};
+use holdfast_store::{BYTE_RANGE_ALL, ObjectEntry, ObjectInfo, StoreError};
 use std::collections::BTreeSet;
 
 /// Manifests listed, and rows read, at once.
@@ -236,7 +236,7 @@ async fn read_text(parts: &ArchiverParts, key: &ObjectKey) -> Result<Option<Stri
 fn meta(parts: &ArchiverParts, key: &ObjectKey) -> ObjectLocator {
     ObjectLocator {
         store: parts.store.reader.name().to_owned(),
-        bucket: META_BUCKET.into(),
+        bucket: parts.store.buckets.meta.clone(),
         key: key.clone(),
         version_id: None,
     }
@@ -248,7 +248,7 @@ struct Manifests<'a> {
     progress: &'a dyn ProgressSink,
     cancel: &'a Cancel,
     stage: &'static str,
-    page: std::vec::IntoIter<ObjectInfo>,
+    page: std::vec::IntoIter<ObjectEntry>,
     after: Option<ObjectKey>,
     more: bool,
     done: u64,
@@ -268,7 +268,7 @@ impl<'a> Manifests<'a> {
             None if !self.more => return Ok(None),
             None => {
                 let reader = &self.parts.store.reader;
-                let page = reader.list(META_BUCKET, "manifests/", self.after.as_ref(), PAGE).await?;
+                let page = reader.list(&self.parts.store.buckets.meta, "manifests/", self.after.as_ref(), PAGE).await?;
                 self.more = page.more;
                 self.after = page.objects.last().map(|o| o.locator.key.clone());
                 self.page = page.objects.into_iter();

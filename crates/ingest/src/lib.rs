@@ -24,6 +24,4 @@ pub use error::IngestError;
 pub use item::state;
 pub use quarantine::{Decision, QuarantineCase, aside};
 pub use run::{RunFault, RunSummary};
-pub use settings::{
-    ACCESSION_MANIFEST_DETAIL, MEDIA_BUCKET, META_BUCKET, QUARANTINE_BUCKET, STEPS, Settings, TierPolicy,
-};
+pub use settings::{ACCESSION_MANIFEST_DETAIL, STEPS, Settings, TierPolicy};

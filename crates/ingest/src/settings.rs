@@ -2,12 +2,6 @@ use holdfast_model::StorageTier;
 use jiff::{Span, Timestamp, tz::TimeZone};
 use std::{num::NonZero, path::PathBuf};
 
-/// Where original bytes lie.
-pub const MEDIA_BUCKET: &str = "media";
-/// Where manifests, payloads and texts lie: apart, so that no lifecycle rule for media ever moves them into a cold tier.
-pub const META_BUCKET: &str = "meta";
-/// Where bytes and metadata lie of what was set aside.
-pub const QUARANTINE_BUCKET: &str = "quarantine";
 /// The detail of an accession's outcome that states the SHA-256 of the manifest.
 pub const ACCESSION_MANIFEST_DETAIL: &str = "manifest_sha256";
 

@@ -43,8 +43,6 @@ pub struct DeskParts {
 /// Limits of a desk. The defaults suit one machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeskSettings {
-    /// Bucket that manifests and payloads lie in.
-    pub meta_bucket: String,
     /// Days that rehydrated copies are asked to stay.
     pub keep_days: u16,
     /// File outside the ledger's folder that remembers the newest checkpoint seen, so that a ledger put back to an older state is
@@ -69,7 +67,6 @@ pub struct DeskSettings {
 impl Default for DeskSettings {
     fn default() -> Self {
         Self {
-            meta_bucket: "meta".into(),
             keep_days: 7,
             witness: None,
             lease_ms: 60_000,
@@ -161,7 +158,7 @@ impl Desk {
     pub(crate) fn meta_locator(&self, store: &str, key: &holdfast_model::ObjectKey) -> ObjectLocator {
         ObjectLocator {
             store: store.to_owned(),
-            bucket: self.parts().settings.meta_bucket.clone(),
+            bucket: self.parts().store.buckets.meta.clone(),
             key: key.clone(),
             version_id: None,
         }

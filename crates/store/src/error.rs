@@ -64,6 +64,61 @@ pub enum StoreError {
         /// Why not.
         detail: String,
     },
+    /// The store makes no links.
+    #[error("the store {0} makes no links")]
+    NoLinks(String),
+    /// The provider asks for patience; nothing was done.
+    #[error("{action} was put off by the provider: too many requests at once")]
+    Throttled {
+        /// What was being done, with the place.
+        action: String,
+    },
+    /// The provider has no capacity for this speed at the moment; nothing was started and nothing is charged.
+    #[error("the provider has no capacity for {speed:?} retrieval at the moment")]
+    NoCapacity {
+        /// The speed asked for.
+        speed: RehydrationSpeed,
+    },
+    /// This identity may not do this.
+    #[error("{action} was refused: this identity lacks {right}")]
+    Denied {
+        /// What was being done, with the place.
+        action: String,
+        /// The missing right by the provider's own name, e.g. `s3:GetObject`.
+        right: String,
+    },
+    /// There are no credentials, or they have expired or are not valid.
+    #[error("{action} was refused: {detail}")]
+    Credentials {
+        /// What was being done, with the place.
+        action: String,
+        /// What is wrong with them; never the credentials themselves.
+        detail: String,
+    },
+    /// The encryption key cannot be used: disabled, deleted, or not permitted.
+    #[error("the encryption key {key} cannot be used: {detail}")]
+    Key {
+        /// Its id or address.
+        key: String,
+        /// What is wrong: disabled, pending deletion, denied, or another key than configured.
+        detail: String,
+    },
+    /// This machine's clock differs too much from the provider's.
+    #[error("{action} was refused: this machine's clock differs too much from the provider's")]
+    ClockSkew {
+        /// What was being done, with the place.
+        action: String,
+    },
+    /// The provider forbids it: retention, a hold, a policy, or a setting of the bucket.
+    #[error("{action} was refused by the provider ({reason}): {detail}")]
+    Refused {
+        /// What was being done, with the place.
+        action: String,
+        /// The provider's own code, e.g. `BlobImmutableDueToLegalHold`.
+        reason: String,
+        /// What that means.
+        detail: String,
+    },
     /// No room left; nothing was created.
     #[error("there is no room left in {0}")]
     Full(String),
@@ -100,6 +155,14 @@ impl Fault for StoreError {
             Self::Unsupported { .. } => "store.speed_unsupported",
             Self::NoTier { .. } => "store.no_tier",
             Self::Invalid { .. } => "store.invalid",
+            Self::NoLinks(_) => "store.no_links",
+            Self::Throttled { .. } => "store.throttled",
+            Self::NoCapacity { .. } => "store.no_capacity",
+            Self::Denied { .. } => "store.denied",
+            Self::Credentials { .. } => "store.credentials",
+            Self::Key { .. } => "store.key",
+            Self::ClockSkew { .. } => "store.clock_skew",
+            Self::Refused { .. } => "store.refused",
             Self::Full(_) => "store.full",
             Self::ReadOnly(_) => "store.read_only",
             Self::Damaged { .. } => "store.damaged",
@@ -113,8 +176,12 @@ impl Fault for StoreError {
             Self::AlreadyExists(_) => FaultKind::AlreadyExists,
             Self::Offline(_) => FaultKind::Offline,
             Self::Mismatch { .. } | Self::Damaged { .. } => FaultKind::Corrupt,
-            Self::RetentionShortened { .. } => FaultKind::Refused,
-            Self::Unsupported { .. } | Self::NoTier { .. } => FaultKind::Unsupported,
+            Self::RetentionShortened { .. } | Self::Refused { .. } => FaultKind::Refused,
+            Self::Unsupported { .. } | Self::NoTier { .. } | Self::NoLinks(_) => FaultKind::Unsupported,
+            Self::Throttled { .. } | Self::NoCapacity { .. } => FaultKind::Throttled,
+            Self::Denied { .. } | Self::Credentials { .. } | Self::Key { .. } | Self::ClockSkew { .. } => {
+                FaultKind::Denied
+            }
             Self::Invalid { .. } => FaultKind::Invalid,
             Self::Full(_) => FaultKind::Full,
             Self::ReadOnly(_) => FaultKind::Denied,
@@ -133,6 +200,16 @@ impl Fault for StoreError {
             Self::Unsupported { .. } => "Choose another speed; `holdfast plan` lists those that are offered.",
             Self::NoTier { .. } => "Choose a tier that the store has; the local store has hot and cold.",
             Self::Invalid { .. } => "Nothing was stored. Choose another name, or take away what is in its place.",
+            Self::NoLinks(_) => "Retrieve the recording and hand over the file or an evidence package instead.",
+            Self::Throttled { .. } => "Nothing is lost; it is tried again by itself, more slowly.",
+            Self::NoCapacity { .. } => "Choose Standard, or let Holdfast go on asking; nothing is charged meanwhile.",
+            Self::Denied { right, .. } => {
+                return format!("Ask the administrator of the cloud account for {right}; `holdfast preflight` shows all that is missing.");
+            }
+            Self::Credentials { .. } => "Sign in again (for example `aws sso login` or `az login`), then run the same command again.",
+            Self::Key { .. } => "Ask the administrator of the encryption key to enable it for this identity; the recordings are intact.",
+            Self::ClockSkew { .. } => "Set this machine's clock (enable time synchronisation), then run the same command again.",
+            Self::Refused { .. } => "Nothing was changed. The provider protects this object; `holdfast preflight` shows how the bucket is set up.",
             Self::Full(_) => "Free space or move the archive to a larger disk, then run the same command again.",
             Self::ReadOnly(_) => "Give this account write access to the folder, or choose another with --home.",
             Self::Damaged { .. } => "Do not repair it by hand. Run `holdfast verify` and keep the folder as it is.",

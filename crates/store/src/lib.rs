@@ -12,8 +12,8 @@ pub use error::StoreError;
 pub use fixity::hash_file;
 pub use local::{LocalStore, LocalStoreConfig, RehydrationTime};
 pub use types::{
-    BYTE_RANGE_ALL, ByteRange, ByteStream, Capabilities, Created, ObjectInfo, ObjectPage, PutOptions,
-    RehydrationOption, Ticket,
+    BYTE_RANGE_ALL, Buckets, ByteRange, ByteStream, Capabilities, Created, Link, ObjectEntry, ObjectInfo, ObjectPage,
+    PutOptions, RehydrationOption, Ticket,
 };
 
 use async_trait::async_trait;
@@ -49,6 +49,11 @@ pub trait ArchiveReader: Send + Sync {
         after: Option<&ObjectKey>,
         limit: usize,
     ) -> Result<ObjectPage, StoreError>;
+    /// An address under which anyone can read these bytes for `valid_s` seconds, without an account.
+    ///
+    /// # Errors
+    /// [`StoreError::NoLinks`] where the backend makes none; [`StoreError::Offline`]; otherwise as [`Self::head`].
+    async fn link(&self, at: &ObjectLocator, valid_s: u32) -> Result<Link, StoreError>;
 }
 
 /// Creates objects, never replaces them.
@@ -104,9 +109,11 @@ pub trait Rehydrator: Send + Sync {
     async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<Availability>, StoreError>;
 }
 
-/// The four seams of one configured store. `rehydrator` is none where nothing ever goes cold.
+/// The four seams of one configured store, and its buckets. `rehydrator` is none where nothing ever goes cold.
 #[derive(Clone)]
 pub struct Store {
+    /// Where its objects lie.
+    pub buckets: Buckets,
     /// Reads.
     pub reader: std::sync::Arc<dyn ArchiveReader>,
     /// Creates.

@@ -10,8 +10,8 @@ mod records;
 mod session;
 
 use crate::{
-    ArchiveReader, ArchiveWriter, ByteRange, ByteStream, Capabilities, Created, ObjectInfo, ObjectPage, PutOptions,
-    RehydrationOption, Rehydrator, RetentionControl, Store, StoreError, Ticket,
+    ArchiveReader, ArchiveWriter, Buckets, ByteRange, ByteStream, Capabilities, Created, Link, ObjectInfo, ObjectPage,
+    PutOptions, RehydrationOption, Rehydrator, RetentionControl, Store, StoreError, Ticket,
 };
 use async_trait::async_trait;
 use disk::Disk;
@@ -91,6 +91,7 @@ impl LocalStore {
     #[must_use]
     pub fn store(self: &Arc<Self>) -> Store {
         Store {
+            buckets: Buckets { media: "media".into(), meta: "meta".into(), quarantine: "quarantine".into() },
             reader: self.clone(),
             writer: self.clone(),
             retention: self.clone(),
@@ -127,6 +128,7 @@ impl ArchiveReader for LocalStore {
             enforced_retention: true,
             cold_tiers: true,
             raise_speed: true,
+            links: false,
             reads_back_cold_writes: true,
         }
     }
@@ -159,6 +161,10 @@ impl ArchiveReader for LocalStore {
     ) -> Result<ObjectPage, StoreError> {
         let (bucket, prefix, after, now) = (bucket.to_owned(), prefix.to_owned(), after.cloned(), self.clock.now());
         self.blocking(move |disk| disk.list(&bucket, &prefix, after.as_ref(), limit, now)).await
+    }
+
+    async fn link(&self, _: &ObjectLocator, _: u32) -> Result<Link, StoreError> {
+        Err(StoreError::NoLinks(self.name.clone()))
     }
 }
 

@@ -23,6 +23,33 @@ pub struct ByteRange {
 /// The whole object.
 pub const BYTE_RANGE_ALL: ByteRange = ByteRange { start: 0, end: None };
 
+/// The buckets (containers) of one store. They may be one and the same: keys never collide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Buckets {
+    /// Where original bytes lie.
+    pub media: String,
+    /// Where manifests, payloads and texts lie: apart, so that no lifecycle rule for media ever moves them into a cold tier.
+    pub meta: String,
+    /// Where bytes and metadata lie of what was set aside.
+    pub quarantine: String,
+}
+
+/// An address under which anyone who has it can read one object for a while. Its text is a secret until it lapses: it is shown
+/// once and goes into no log and no ledger.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Link {
+    /// The address.
+    pub url: String,
+    /// When it lapses.
+    pub until: Timestamp,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
 /// What a backend can do; what it can't is declared, never faked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capabilities {
@@ -34,6 +61,8 @@ pub struct Capabilities {
     pub cold_tiers: bool,
     /// Can raise the speed of a pending rehydration.
     pub raise_speed: bool,
+    /// Makes links that lapse.
+    pub links: bool,
     /// Reads back and hashes again what it creates in a tier that must be rehydrated, before it counts as created: nobody else
     /// could, since such bytes are not readable. Without it nothing may be created there directly.
     pub reads_back_cold_writes: bool,
@@ -68,11 +97,35 @@ pub struct ObjectInfo {
     pub created_at: Timestamp,
 }
 
+/// What a listing says of one object: no metadata, tags or retention, for which providers want a call each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectEntry {
+    /// Where it lies, with its version.
+    pub locator: ObjectLocator,
+    /// Length in bytes.
+    pub size_bytes: u64,
+    /// How far away.
+    pub tier: StorageTier,
+    /// The provider's own name of the class.
+    pub storage_class: String,
+    /// Whether it can be read now.
+    pub availability: Availability,
+    /// When this version was created.
+    pub created_at: Timestamp,
+}
+
+impl From<ObjectInfo> for ObjectEntry {
+    fn from(info: ObjectInfo) -> Self {
+        let ObjectInfo { locator, size_bytes, tier, storage_class, availability, created_at, .. } = info;
+        Self { locator, size_bytes, tier, storage_class, availability, created_at }
+    }
+}
+
 /// One page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectPage {
     /// In key order.
-    pub objects: Vec<ObjectInfo>,
+    pub objects: Vec<ObjectEntry>,
     /// Whether there may be more after the last one.
     pub more: bool,
 }

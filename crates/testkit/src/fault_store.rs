@@ -5,8 +5,8 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use holdfast_model::{Availability, Fixity, ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed, Sha256Digest};
 use holdfast_store::{
-    ArchiveReader, ArchiveWriter, ByteRange, ByteStream, Capabilities, Created, ObjectInfo, ObjectPage, PutOptions,
-    RehydrationOption, Rehydrator, RetentionControl, Store, StoreError, Ticket,
+    ArchiveReader, ArchiveWriter, ByteRange, ByteStream, Capabilities, Created, Link, ObjectInfo, ObjectPage,
+    PutOptions, RehydrationOption, Rehydrator, RetentionControl, Store, StoreError, Ticket,
 };
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -23,6 +23,7 @@ pub enum StoreCall {
     Head,
     Read,
     List,
+    Link,
     Create,
     Extend,
     SetLegalHold,
@@ -111,6 +112,7 @@ impl FaultyStore {
     #[must_use]
     pub fn store(self: &Arc<Self>) -> Store {
         Store {
+            buckets: self.inner.buckets.clone(),
             reader: self.clone(),
             writer: self.clone(),
             retention: self.clone(),
@@ -255,6 +257,10 @@ impl ArchiveReader for FaultyStore {
         limit: usize,
     ) -> Result<ObjectPage, StoreError> {
         self.run(StoreCall::List, bucket, prefix, self.inner.reader.list(bucket, prefix, after, limit)).await
+    }
+
+    async fn link(&self, at: &ObjectLocator, valid_s: u32) -> Result<Link, StoreError> {
+        self.run(StoreCall::Link, &at.bucket, at.key.as_str(), self.inner.reader.link(at, valid_s)).await
     }
 }
 

@@ -1,6 +1,5 @@
 use crate::{ApiError, Caller, Holdfast, config::ReasonPolicy, dto::*, words};
 use holdfast_index::{IndexRow, Page, Query};
-use holdfast_ingest::META_BUCKET;
 use holdfast_ledger::{Action, EventDraft, EventOutcome, LedgerEntry, Phase};
 use holdfast_model::{ArchiveId, Manifest, MatterId, ObjectLocator, StorageTier};
 use holdfast_store::BYTE_RANGE_ALL;
@@ -154,7 +153,7 @@ impl Holdfast {
     async fn small_object(&self, key: &holdfast_model::ObjectKey) -> Result<Vec<u8>, ApiError> {
         let at = ObjectLocator {
             store: self.store.reader.name().to_owned(),
-            bucket: META_BUCKET.to_owned(),
+            bucket: self.store.buckets.meta.clone(),
             key: key.clone(),
             version_id: None,
         };

@@ -2,7 +2,7 @@
 
 use super::{CASE_FORMAT, Case, Kept, KeptCase, Reason, aside};
 use crate::{
-    IngestError, QUARANTINE_BUCKET,
+    IngestError,
     bytes::{measure, stream_of, stream_of_bytes},
     item::item_id,
     run::{Pass, boundary},
@@ -96,7 +96,7 @@ impl Pass {
             legal_hold: false,
             expected: Some(fixity.clone()),
         };
-        let at = match self.parts.store.writer.create(QUARANTINE_BUCKET, key, body, options).await {
+        let at = match self.parts.store.writer.create(&self.parts.store.buckets.quarantine, key, body, options).await {
             Ok(created) => created.locator,
             // Named by its content: it was kept before.
             Err(StoreError::AlreadyExists(info)) => info.locator,

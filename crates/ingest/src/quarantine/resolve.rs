@@ -2,7 +2,7 @@
 
 use super::{Aside, Decision, QuarantineCase, Resolution};
 use crate::{
-    Archiver, IngestError, QUARANTINE_BUCKET,
+    Archiver, IngestError,
     item::{Accepted, ItemDoc, read_doc, state},
     run::boundary,
 };
@@ -91,7 +91,7 @@ impl Archiver {
             expected: aside.expected,
             found: aside.found,
             since: aside.since,
-            kept_at: aside.case.map(|key| format!("{store}:{QUARANTINE_BUCKET}/{key}")),
+            kept_at: aside.case.map(|key| format!("{store}:{}/{key}", self.parts.store.buckets.quarantine)),
             state: work.state.clone(),
             resolution: aside.resolution.map(|r| {
                 let decision = serde_json::to_value(r.decision).ok();

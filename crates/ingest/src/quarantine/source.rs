@@ -3,7 +3,7 @@
 
 use super::{ACCEPTABLE, CASE_LIMIT, Case};
 use crate::{
-    Archiver, IngestError, QUARANTINE_BUCKET,
+    Archiver, IngestError,
     bytes::collect,
     item::{ItemDoc, item_id},
 };
@@ -93,7 +93,7 @@ impl Archiver {
         let reader = &self.parts.store.reader;
         let at = ObjectLocator {
             store: reader.name().to_owned(),
-            bucket: QUARANTINE_BUCKET.into(),
+            bucket: self.parts.store.buckets.quarantine.clone(),
             key: key.clone(),
             version_id: None,
         };

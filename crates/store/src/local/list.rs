@@ -70,7 +70,7 @@ impl Walk<'_> {
             return Ok(false);
         }
         match self.disk.info(&facts, self.now) {
-            Ok(info) => self.page.objects.push(info),
+            Ok(info) => self.page.objects.push(info.into()),
             // The object is gone, and a listing tells what is there; [`head`] tells what is wrong.
             Err(error @ StoreError::Damaged { .. }) => tracing::warn!(%error, "left out of a listing"),
             Err(other) => return Err(other),
