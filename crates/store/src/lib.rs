@@ -3,11 +3,13 @@
 //! Reading, writing, retention and rehydration are four traits, so that code which only reads cannot even name a write.
 //! Nothing here can delete a retained object; there is no delete at all on these seams.
 
+mod azure;
 mod error;
 mod fixity;
 mod local;
 mod types;
 
+pub use azure::{AzureConfig, AzureStore, AzureTier, RehydrateBy, azure_service};
 pub use error::StoreError;
 pub use fixity::hash_file;
 pub use local::{LocalStore, LocalStoreConfig, RehydrationTime};
