@@ -298,7 +298,11 @@ impl Pass {
         if tier.needs_rehydration() && !self.parts.store.reader.capabilities().reads_back_cold_writes {
             tier = StorageTier::Hot;
         }
-        let options = PutOptions { tier, ..plan.options(&plan.examined.media_type) };
+        let expected = match self.parts.store.reader.capabilities().digest_first {
+            true => Some(self.measure_source(fetched).await?),
+            false => None,
+        };
+        let options = PutOptions { tier, expected, ..plan.options(&plan.examined.media_type) };
         let body = stream_of(fetched.clone(), self.cancel.clone(), self.counter());
         let stored = match self
             .parts
@@ -312,7 +316,14 @@ impl Pass {
             }
             Err(StoreError::AlreadyExists(info)) => {
                 let found = self.measure_source(fetched).await?;
-                let stands = Fixity::sha256(info.sha256.unwrap_or(Sha256Digest([0; 32])), info.size_bytes);
+                let stands = match info.sha256 {
+                    Some(digest) => Fixity::sha256(digest, info.size_bytes),
+                    // Nobody claims a digest: what is there says so itself.
+                    None => {
+                        measure(self.parts.store.reader.read(&info.locator, BYTE_RANGE_ALL).await?, &self.cancel)
+                            .await?
+                    }
+                };
                 if stands != found {
                     return Ok(Err((stands, found)));
                 }

@@ -57,8 +57,9 @@ pub enum Availability {
     },
     /// Asked for and under way.
     Rehydrating {
-        /// When the request was made.
-        requested_at: Timestamp,
+        /// When the request was made, where the provider tells (S3 and Azure don't).
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        requested_at: Option<Timestamp>,
         /// When the provider expects to be done, where it can tell.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expected_at: Option<Timestamp>,

@@ -130,6 +130,7 @@ impl ArchiveReader for LocalStore {
             raise_speed: true,
             links: false,
             reads_back_cold_writes: true,
+            digest_first: false,
         }
     }
 

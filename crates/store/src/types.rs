@@ -66,6 +66,9 @@ pub struct Capabilities {
     /// Reads back and hashes again what it creates in a tier that must be rehydrated, before it counts as created: nobody else
     /// could, since such bytes are not readable. Without it nothing may be created there directly.
     pub reads_back_cold_writes: bool,
+    /// Must be told the digest of a large object before its first byte ([`PutOptions::expected`]), or no `sha256` metadata stands
+    /// beside it: such a provider takes metadata when an upload begins, never when it ends.
+    pub digest_first: bool,
 }
 
 /// Facts of one object version.

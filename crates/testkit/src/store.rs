@@ -33,6 +33,9 @@ pub struct Subject {
     pub bucket: String,
     /// Lets time pass for the store: sets a manual clock, or waits.
     pub advance: Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>,
+    /// Moves an object that was created hot into a cold tier, as the provider's lifecycle does, where the store takes no cold
+    /// writes of its own. None: cold objects are created as such.
+    pub cool: Option<Box<dyn Fn(ObjectLocator) -> BoxFuture<'static, ()> + Send + Sync>>,
 }
 
 /// Makes one `#[tokio::test]` of each promise. `$make` is an async function without parameters that returns a fresh

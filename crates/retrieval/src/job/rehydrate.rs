@@ -193,11 +193,18 @@ impl Desk {
     fn on_its_way(&self, mut row: Row, now: &Availability) -> Row {
         let time = self.now();
         if let Availability::Rehydrating { requested_at, expected_at } = now {
-            let after = |ms: Option<u64>| {
-                ms.and_then(|ms| requested_at.checked_add(SignedDuration::from_millis(i64::try_from(ms).ok()?)).ok())
+            let (expected_ms, worst_ms) = (row.job.expected_ms, row.job.worst_ms);
+            let after = |from: &Timestamp, ms: Option<u64>| {
+                ms.and_then(|ms| from.checked_add(SignedDuration::from_millis(i64::try_from(ms).ok()?)).ok())
             };
-            row.job.expected_at = expected_at.or_else(|| after(row.job.expected_ms)).or(row.job.expected_at);
-            row.job.worst_at = after(row.job.worst_ms).max(row.job.expected_at);
+            // Where the provider doesn't say when it was asked, the first look counts, and later ones move nothing.
+            let asked = |kept: Option<Timestamp>, ms| match requested_at {
+                Some(from) => after(from, ms),
+                None => kept.or_else(|| after(&time, ms)),
+            };
+            row.job.expected_at =
+                expected_at.or_else(|| asked(row.job.expected_at, expected_ms)).or(row.job.expected_at);
+            row.job.worst_at = asked(row.job.worst_at, worst_ms).max(row.job.expected_at);
         }
         (row.job.problem, row.job.faults) = (None, 0);
         let due = self.next_look(time, row.job.expected_at, row.job.worst_at);

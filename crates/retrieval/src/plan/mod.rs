@@ -272,11 +272,13 @@ impl Planner<'_> {
         item: &mut PlanItem,
         input: &PlanInput,
         class: &ClassPrices,
-        requested_at: Timestamp,
+        requested_at: Option<Timestamp>,
         expected_at: Option<Timestamp>,
     ) -> Costs {
         // Nobody says at which speed it was asked for: the slowest that is offered is assumed at the worst.
         let slowest = self.candidates(input, class).into_iter().map(|c| c.ready_ms).max().unwrap_or(0);
+        // Nor, on some, when: then it may have been asked for just now.
+        let requested_at = requested_at.unwrap_or(self.now);
         let worst = requested_at.saturating_add(ms(slowest)).unwrap_or(requested_at);
         let left = |t: Timestamp| u64::try_from(t.as_millisecond() - self.now.as_millisecond()).unwrap_or(0);
         let worst = expected_at.map_or(worst, |e| e.max(worst));

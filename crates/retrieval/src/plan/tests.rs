@@ -116,9 +116,9 @@ fn what_is_online_under_way_or_at_the_desk_is_not_asked_for_again() {
     let mut expiring = input(2, "GLACIER", 1000);
     expiring.availability = Availability::Online { until: Some(now()) };
     let mut pending = input(3, "GLACIER", 1000);
-    pending.availability = Availability::Rehydrating { requested_at: hours(-11), expected_at: None };
+    pending.availability = Availability::Rehydrating { requested_at: Some(hours(-11)), expected_at: None };
     let mut late = input(4, "GLACIER", 1000);
-    late.availability = Availability::Rehydrating { requested_at: now(), expected_at: None };
+    late.availability = Availability::Rehydrating { requested_at: Some(now()), expected_at: None };
     let mut raised = late.clone();
     raised.can_raise = true;
     let mut desk = input(5, "GLACIER", 1000);
@@ -170,7 +170,7 @@ fn inputs() -> impl Strategy<Value = Vec<PlanInput>> {
         3 => Just(Availability::Offline),
         1 => Just(Availability::Online { until: None }),
         1 => (-50i64..50).prop_map(|h| Availability::Online { until: Some(hours(h)) }),
-        1 => (-50i64..0).prop_map(|h| Availability::Rehydrating { requested_at: hours(h), expected_at: None }),
+        1 => (-50i64..0).prop_map(|h| Availability::Rehydrating { requested_at: Some(hours(h)), expected_at: None }),
     ];
     let one = (class, availability, any::<bool>(), any::<bool>(), 0u64..40 * GIB);
     prop::collection::vec(one, 0..40).prop_map(|all| {

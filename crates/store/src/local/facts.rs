@@ -105,7 +105,7 @@ impl Facts {
                 if now >= r.ready_at || now < r.requested_at {
                     Availability::Online { until: Some(r.until) }
                 } else {
-                    Availability::Rehydrating { requested_at: r.requested_at, expected_at: Some(r.ready_at) }
+                    Availability::Rehydrating { requested_at: Some(r.requested_at), expected_at: Some(r.ready_at) }
                 }
             }
             (LocalTier::Cold, _) => Availability::Offline,
@@ -246,7 +246,7 @@ mod tests {
         let until = facts.rehydration.as_ref().unwrap().until;
         // Half a minute later Bulk would be slower and Expedited faster.
         let now = t("2024-05-01T12:00:30Z");
-        let pending = |s: &str| Availability::Rehydrating { requested_at: asked, expected_at: Some(t(s)) };
+        let pending = |s: &str| Availability::Rehydrating { requested_at: Some(asked), expected_at: Some(t(s)) };
         let ticket = facts.rehydrate(RehydrationSpeed::Bulk, time(600), 1, now).unwrap();
         assert_eq!(ticket, Ticket { availability: pending("2024-05-01T12:01:00Z"), started: false });
         let ticket = facts.rehydrate(RehydrationSpeed::Expedited, time(5), 1, now).unwrap();

@@ -31,6 +31,7 @@ fn subject(root: &Path, clock: &ManualClock) -> Subject {
             passing.advance(by);
             Box::pin(std::future::ready(()))
         }),
+        cool: None,
     }
 }
 

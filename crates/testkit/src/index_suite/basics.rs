@@ -240,7 +240,7 @@ pub async fn follows_availability_and_holds(index: Arc<dyn RecordingIndex>) {
     row.tier = StorageTier::Cold;
     row.holds = Vec::new();
     index.insert(&row, text.as_deref()).await.unwrap();
-    let rehydrating = Availability::Rehydrating { requested_at: at(5), expected_at: Some(at(9)) };
+    let rehydrating = Availability::Rehydrating { requested_at: Some(at(5)), expected_at: Some(at(9)) };
     index.set_tier_state(&row.archive_id, &rehydrating).await.unwrap();
     let ids: [MatterId; 3] = ["m-9", "m-1", "m-9"].map(|m| m.parse().unwrap());
     index.set_holds(&row.archive_id, &ids).await.unwrap();

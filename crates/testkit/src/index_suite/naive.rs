@@ -268,7 +268,7 @@ pub async fn answers_as_going_through_all_rows_does(index: Arc<dyn RecordingInde
         row.holds = MATTERS.iter().filter(|_| random.chance(50)).map(|m| m.parse().unwrap()).collect();
         row.availability = match random.below(3) {
             0 => Availability::Online { until: Some(row.record.end) },
-            1 => Availability::Rehydrating { requested_at: row.record.end, expected_at: None },
+            1 => Availability::Rehydrating { requested_at: Some(row.record.end), expected_at: None },
             _ => Availability::Offline,
         };
         index.set_holds(&row.archive_id, &row.holds).await.unwrap();

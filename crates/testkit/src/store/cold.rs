@@ -10,7 +10,15 @@ fn cold(s: &Subject) -> Option<Arc<dyn Rehydrator>> {
 }
 
 async fn put_cold(s: &Subject, key: &str) -> Created {
-    s.put_with(key, noise(5_000, 6), options(StorageTier::Cold)).await.unwrap()
+    let Some(cool) = &s.cool else {
+        return s.put_with(key, noise(5_000, 6), options(StorageTier::Cold)).await.unwrap();
+    };
+    let created = s.put(key, noise(5_000, 6)).await.unwrap();
+    cool(created.locator.clone()).await;
+    let info = s.store.reader.head(&created.locator).await.unwrap();
+    assert!(info.tier.needs_rehydration(), "{info:?}");
+    assert_eq!(info.locator, created.locator, "the same version, in another class");
+    Created { storage_class: info.storage_class, ..created }
 }
 
 async fn state(s: &Subject, at: &ObjectLocator) -> Availability {

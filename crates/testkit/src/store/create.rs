@@ -145,7 +145,8 @@ pub async fn has_each_tier_or_says_so(s: &Subject) {
             Ok(created) => {
                 let info = s.store.reader.head(&created.locator).await.unwrap();
                 assert_eq!((info.tier, info.storage_class), (tier, created.storage_class));
-                assert!(!tier.needs_rehydration() || s.store.reader.capabilities().cold_tiers);
+                let can = s.store.reader.capabilities();
+                assert!(!tier.needs_rehydration() || (can.cold_tiers && can.reads_back_cold_writes));
             }
             Err(e) => {
                 assert_eq!(e.kind(), FaultKind::Unsupported, "{e}");
