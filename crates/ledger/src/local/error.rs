@@ -32,6 +32,9 @@ pub enum LedgerError {
         /// What SQLite said.
         source: Arc<rusqlite::Error>,
     },
+    /// A service that keeps the head or the tiles failed or refused.
+    #[error("can't {}: {}", .0.what, .0.detail)]
+    Remote(Arc<RemoteFault>),
     /// Other processes kept winning.
     #[error("other processes kept writing to the ledger; gave up after {attempts} attempts")]
     Contended {
@@ -114,6 +117,27 @@ pub enum LedgerError {
     Internal(&'static str),
 }
 
+/// What a service that keeps the head or the tiles said when it did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteFault {
+    /// What was tried, with the place.
+    pub what: String,
+    /// What was said; never a secret.
+    pub detail: String,
+    /// Stable code.
+    pub code: &'static str,
+    /// Its kind.
+    pub kind: FaultKind,
+    /// What to do next, as a sentence.
+    pub next: String,
+}
+
+impl From<RemoteFault> for LedgerError {
+    fn from(fault: RemoteFault) -> Self {
+        Self::Remote(Arc::new(fault))
+    }
+}
+
 impl LedgerError {
     pub(crate) fn io(what: &'static str, path: impl std::fmt::Display, source: io::Error) -> Self {
         Self::Io { what, path: path.to_string(), source: Arc::new(source) }
@@ -159,6 +183,7 @@ impl Fault for LedgerError {
             Self::Checkpoint(e) => e.code(),
             Self::Io { .. } => "ledger.io",
             Self::Database { .. } => "ledger.database",
+            Self::Remote(fault) => fault.code,
             Self::Contended { .. } => "ledger.contended",
             Self::Interrupted { .. } => "ledger.interrupted",
             Self::TokenReused { .. } => "ledger.token_reused",
@@ -183,6 +208,7 @@ impl Fault for LedgerError {
             Self::Checkpoint(e) => e.kind(),
             Self::Io { source, .. } => kind_of_io(source),
             Self::Database { source, .. } => kind_of_sqlite(source),
+            Self::Remote(fault) => fault.kind,
             Self::Contended { .. } | Self::RebuildRunning | Self::TokenReused { .. } => FaultKind::Conflict,
             Self::Interrupted { .. } => FaultKind::Io,
             Self::NoSuchEntry { .. } => FaultKind::NotFound,
@@ -221,6 +247,7 @@ impl Fault for LedgerError {
                 }
                 _ => "Try again; if it stays, look at the disk that holds the ledger.".into(),
             },
+            Self::Remote(fault) => fault.next.clone(),
             Self::Contended { .. } | Self::RebuildRunning => "Try again in a moment.".into(),
             Self::Interrupted { .. } => "Try again; an entry that stands already is not written twice.".into(),
             Self::TokenReused { .. } | Self::Internal(_) => {

@@ -2,6 +2,8 @@
 
 mod append;
 pub mod conformance;
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
 mod error;
 mod evidence;
 mod folder;
@@ -14,7 +16,9 @@ mod tiles;
 mod verify;
 
 pub use append::{Ledger, LedgerParts};
-pub use error::LedgerError;
+#[cfg(feature = "dynamodb")]
+pub use dynamodb::DynamoHead;
+pub use error::{LedgerError, RemoteFault};
 pub use evidence::StoredEntry;
 pub use folder::FolderTiles;
 pub use head::{HeadState, LedgerHead, LookupDigest, LookupKey, Staged};
