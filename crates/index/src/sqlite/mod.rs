@@ -3,16 +3,14 @@
 mod best;
 mod cache;
 mod db;
-mod entry;
-mod fields;
 mod index;
-mod plan;
 mod read;
 mod rebuild;
 mod seal;
-mod text;
 mod work;
 mod write;
+
+use crate::terms::{entry, fields, plan};
 
 pub use index::SqliteIndex;
 pub use work::SqliteWork;

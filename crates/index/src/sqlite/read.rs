@@ -8,7 +8,7 @@ use super::{
     fields::{FACETS, Field, Number},
     plan::{Node, read_cursor, write_cursor},
     seal::{Bits, CHUNK, beginning_params, beginning_sql, from_blob, get_sql, union},
-    write::{Generation, find, from_json, generations},
+    write::{Generation, find, from_json, generations, read_entry},
 };
 use crate::{Facets, IndexRow, MAX_LIMIT, Page, Query, Sort};
 use roaring::RoaringBitmap;
@@ -383,7 +383,7 @@ fn read_tail(conn: &Connection, cache: &Mutex<Cache>, g: Generation) -> Result<A
     let mut q = conn.prepare_cached(&format!("SELECT entry FROM tail_{} WHERE doc >= ?1 ORDER BY doc", g.number))?;
     let mut rows = q.query([from])?;
     while let Some(row) = rows.next()? {
-        tail.entries.push(Arc::new(Entry::decode(row.get_ref(0)?.as_blob().unwrap_or_default())?));
+        tail.entries.push(Arc::new(read_entry(row.get_ref(0)?.as_blob().unwrap_or_default())?));
     }
     if tail.entries.len() != length {
         return Err(Failure::Damaged("the tail does not have its length".into()));

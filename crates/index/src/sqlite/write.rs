@@ -45,6 +45,10 @@ pub(super) fn from_json(json: &[u8]) -> Result<IndexRow, Failure> {
     serde_json::from_slice(json).map_err(|e| Failure::Damaged(format!("a row cannot be read: {e}")))
 }
 
+pub(super) fn read_entry(blob: &[u8]) -> Result<Entry, Failure> {
+    Entry::decode(blob).ok_or_else(|| Failure::Damaged("an entry of the tail cannot be read".into()))
+}
+
 /// Counters of one generation.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Generation {
@@ -155,7 +159,7 @@ fn append(c: &Connection, g: &mut Generation, fresh: Vec<(u32, Cow<'_, Entry>)>)
     let mut q = c.prepare_cached(&format!("SELECT doc, entry FROM tail_{} ORDER BY doc", g.number))?;
     let mut rows = q.query([])?;
     while let Some(row) = rows.next()? {
-        all.push((row.get(0)?, Cow::Owned(Entry::decode(row.get_ref(1)?.as_blob().unwrap_or_default())?)));
+        all.push((row.get(0)?, Cow::Owned(read_entry(row.get_ref(1)?.as_blob().unwrap_or_default())?)));
     }
     all.extend(fresh);
     let sealed = all.len();
@@ -240,7 +244,7 @@ pub(super) fn tell(c: &Connection, generation: i64, id: &ArchiveId, told: Told) 
         let blob: Vec<u8> = c
             .prepare_cached(&format!("SELECT entry FROM tail_{generation} WHERE doc = ?1"))?
             .query_row([doc], |r| r.get(0))?;
-        let entry = Entry::decode(&blob)?.with(field, &after);
+        let entry = read_entry(&blob)?.with(field, &after);
         c.prepare_cached(&format!("UPDATE tail_{generation} SET entry = ?2 WHERE doc = ?1"))?
             .execute(params![doc, entry.encode()])?;
         g.tail_changes += 1;

@@ -7,7 +7,7 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 const LONGEST_BYTES: usize = 200;
 
 /// Without case and diacritics: compatibility decomposition (NFKD), marks dropped, lower case.
-pub(super) fn fold(text: &str) -> String {
+pub(crate) fn fold(text: &str) -> String {
     if text.is_ascii() {
         return text.to_ascii_lowercase();
     }
@@ -23,7 +23,7 @@ pub(super) fn fold(text: &str) -> String {
 }
 
 /// Keeps a value short enough to be a key, and different from every other.
-pub(super) fn bounded(value: String) -> String {
+pub(crate) fn bounded(value: String) -> String {
     if value.len() <= LONGEST_BYTES {
         return value;
     }
@@ -32,7 +32,7 @@ pub(super) fn bounded(value: String) -> String {
 }
 
 /// The words of a folded text: runs of letters and digits; each Chinese or Japanese character is one.
-pub(super) fn words(folded: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn words(folded: &str) -> impl Iterator<Item = &str> {
     let mut rest = folded;
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches(|c: char| !c.is_alphanumeric());

@@ -10,7 +10,7 @@ use jiff::{Timestamp, tz::TimeZone};
 /// A field with values. The numbers stand in the file: never change one, never use one again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-pub(super) enum Field {
+pub(crate) enum Field {
     /// A word that can be searched.
     Word = 1,
     /// A beginning that many words share; in postings only, see `seal`.
@@ -49,7 +49,7 @@ pub(super) enum Field {
 
 /// The fields that facets count, in the order of [`crate::Facets`]. None of them ever changes in a row, which lets readers
 /// keep what they decoded.
-pub(super) const FACETS: [Field; 8] = [
+pub(crate) const FACETS: [Field; 8] = [
     Field::Vendor,
     Field::Media,
     Field::Queue,
@@ -63,7 +63,7 @@ pub(super) const FACETS: [Field; 8] = [
 /// A number of each row, for ranges and order. Times are milliseconds since 1970. The values stand in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub(super) enum Number {
+pub(crate) enum Number {
     Start = 0,
     /// Orders rows with the same start as their archive ids do; see [`tie`].
     Tie = 1,
@@ -72,15 +72,15 @@ pub(super) enum Number {
     IngestedAt = 4,
 }
 
-pub(super) const NUMBERS: [Number; 5] =
+pub(crate) const NUMBERS: [Number; 5] =
     [Number::Start, Number::Tie, Number::Duration, Number::RetainUntil, Number::IngestedAt];
 
 /// Stands for a duration that is not there; less than every bound.
-pub(super) const NONE: i64 = i64::MIN;
+pub(crate) const NONE: i64 = i64::MIN;
 
 /// The first 12 characters of an archive id's base32 as 60 bits in the order of their text, which for ids made from SHA-256
 /// is as good as the whole.
-pub(super) fn tie(id: &ArchiveId) -> i64 {
+pub(crate) fn tie(id: &ArchiveId) -> i64 {
     let digits = id.as_str().strip_prefix("hf-").unwrap_or(id.as_str());
     digits.bytes().chain(std::iter::repeat(b'2')).take(12).fold(0, |sum, b| {
         let rank = match b {
@@ -92,7 +92,7 @@ pub(super) fn tie(id: &ArchiveId) -> i64 {
     })
 }
 
-pub(super) fn media_name(m: MediaKind) -> &'static str {
+pub(crate) fn media_name(m: MediaKind) -> &'static str {
     match m {
         MediaKind::Voice => "voice",
         MediaKind::Screen => "screen",
@@ -102,7 +102,7 @@ pub(super) fn media_name(m: MediaKind) -> &'static str {
     }
 }
 
-pub(super) fn direction_name(d: Direction) -> &'static str {
+pub(crate) fn direction_name(d: Direction) -> &'static str {
     match d {
         Direction::Inbound => "inbound",
         Direction::Outbound => "outbound",
@@ -110,7 +110,7 @@ pub(super) fn direction_name(d: Direction) -> &'static str {
     }
 }
 
-pub(super) fn tier_name(t: StorageTier) -> &'static str {
+pub(crate) fn tier_name(t: StorageTier) -> &'static str {
     match t {
         StorageTier::Hot => "hot",
         StorageTier::Cool => "cool",
@@ -120,17 +120,17 @@ pub(super) fn tier_name(t: StorageTier) -> &'static str {
 }
 
 /// The value of a field whose values are compared without case.
-pub(super) fn loose(value: &str) -> String {
+pub(crate) fn loose(value: &str) -> String {
     bounded(fold(value.trim()))
 }
 
 /// The value of a field whose values are ids.
-pub(super) fn exact(value: &str) -> String {
+pub(crate) fn exact(value: &str) -> String {
     bounded(value.to_owned())
 }
 
 /// `system=id` as one value.
-pub(super) fn external(system: &str, id: &str) -> String {
+pub(crate) fn external(system: &str, id: &str) -> String {
     exact(&format!("{system}={id}"))
 }
 
@@ -141,7 +141,7 @@ fn attribute(name: &str, value: &str) -> String {
 
 /// All that is indexed of one row.
 #[derive(Debug, Default)]
-pub(super) struct Terms {
+pub(crate) struct Terms {
     /// Field and value, in no order, with repeats.
     pub values: Vec<(Field, String)>,
     /// Field, value and its spelling, of the fields that facets count.
@@ -151,7 +151,7 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    pub(super) fn of(row: &IndexRow, text: Option<&str>) -> Self {
+    pub(crate) fn of(row: &IndexRow, text: Option<&str>) -> Self {
         let mut terms = Self {
             numbers: [
                 row.record.start.as_millisecond(),
@@ -284,11 +284,11 @@ impl Terms {
     }
 }
 
-pub(super) fn hold(matter: &MatterId) -> (Field, String) {
+pub(crate) fn hold(matter: &MatterId) -> (Field, String) {
     (Field::Hold, exact(matter.as_str()))
 }
 
-pub(super) fn fixity(digest: &Sha256Digest) -> (Field, String) {
+pub(crate) fn fixity(digest: &Sha256Digest) -> (Field, String) {
     (Field::Fixity, digest.to_hex()[..16].to_owned())
 }
 

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 
 /// What must hold of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Node {
+pub(crate) enum Node {
     /// The field has the value.
     Has(Field, String),
     /// A word begins so.
@@ -26,7 +26,7 @@ pub(super) enum Node {
 
 impl Node {
     /// Checks the query and says what it asks for, but for its `ids`, which only the index can turn into documents.
-    pub(super) fn of(q: &Query) -> Result<Self, IndexError> {
+    pub(crate) fn of(q: &Query) -> Result<Self, IndexError> {
         let mut all = Vec::new();
         values(q, &mut all)?;
         let times = [
@@ -68,7 +68,7 @@ impl Node {
     }
 
     /// Whether it holds of a document of the tail.
-    pub(super) fn holds(&self, e: &Entry) -> bool {
+    pub(crate) fn holds(&self, e: &Entry) -> bool {
         match self {
             Self::Has(field, value) => e.has(&key(*field, value)),
             Self::Begins(beginning) => e.has_beginning(&key(Field::Word, beginning)),
@@ -166,14 +166,14 @@ fn word(w: &str, open: bool) -> Node {
 
 /// A place in the order of a query: documents after it have a greater (`key`, `tie`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// The start, negated for newest first.
     pub key: i64,
     pub tie: i64,
 }
 
 impl Place {
-    pub(super) fn new(sort: Sort, start: i64, tie: i64) -> Self {
+    pub(crate) fn new(sort: Sort, start: i64, tie: i64) -> Self {
         Self { key: if sort == Sort::Newest { -start } else { start }, tie }
     }
 }
@@ -195,7 +195,7 @@ fn check_of(body: &[u8]) -> [u8; 4] {
     first(Sha256Digest::of(&[b"holdfast-cursor", body].concat()))
 }
 
-pub(super) fn write_cursor(q: &Query, place: Place) -> Result<Cursor, IndexError> {
+pub(crate) fn write_cursor(q: &Query, place: Place) -> Result<Cursor, IndexError> {
     let mut bytes = vec![VERSION];
     bytes.extend_from_slice(&place.key.to_be_bytes());
     bytes.extend_from_slice(&place.tie.to_be_bytes());
@@ -204,7 +204,7 @@ pub(super) fn write_cursor(q: &Query, place: Place) -> Result<Cursor, IndexError
     Ok(Cursor(bytes.iter().map(|b| format!("{b:02x}")).collect()))
 }
 
-pub(super) fn read_cursor(q: &Query) -> Result<Option<Place>, IndexError> {
+pub(crate) fn read_cursor(q: &Query) -> Result<Option<Place>, IndexError> {
     let Some(cursor) = &q.cursor else { return Ok(None) };
     let bytes = unhex(&cursor.0).ok_or(IndexError::BadCursor("it is not one that Holdfast gave"))?;
     let (body, check) = bytes.split_at(25);
