@@ -70,7 +70,7 @@ pub(crate) fn result_row(row: &IndexRow, now: Timestamp, mask: bool) -> ResultRo
         availability: availability.into(),
         expected_at,
         online_until,
-        tier: word(&row.tier),
+        tier: word(&row.tier_now()),
         size_bytes: row.fixity.size_bytes,
         held: !row.holds.is_empty(),
     }
@@ -114,7 +114,7 @@ pub(crate) fn facts(row: &IndexRow) -> Vec<Fact> {
     let sound = p.channels.zip(p.sample_rate_hz).map(|(c, hz)| format!("{c} channel(s), {hz} Hz"));
     add("Sound", sound);
     add("Size", Some(format!("{} bytes", row.fixity.size_bytes)));
-    add("Kept in", Some(row.storage_class.clone()));
+    add("Kept in", Some(row.storage_class_now().to_owned()));
     add("Taken in", Some(row.ingested_at.to_string()));
     for (name, value) in &r.attributes {
         add(name, Some(value.clone()));

@@ -17,6 +17,6 @@ pub use dynamodb::{DynamoIndex, DynamoWork};
 pub use error::IndexError;
 pub use query::{AvailabilityState, Cursor, Facets, MAX_LIMIT, Page, Query, Sort};
 pub use recording_index::{InsertOutcome, RebuildSink, RecordingIndex};
-pub use row::{Difference, IndexRow};
+pub use row::{Difference, IndexRow, Moved};
 pub use sqlite::{SqliteIndex, SqliteWork};
 pub use work::{Claim, CreateOutcome, Lease, ListWork, UpdateOutcome, Work, WorkKind, WorkStore};

@@ -1,6 +1,6 @@
 use crate::{Facets, IndexError, IndexRow, Page, Query};
 use async_trait::async_trait;
-use holdfast_model::{ArchiveId, Availability, IdempotencyKey, MatterId};
+use holdfast_model::{ArchiveId, IdempotencyKey, MatterId, StorageState};
 
 /// What came of an insert.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,11 +46,11 @@ pub trait RecordingIndex: Send + Sync {
     /// How many of what matches have which value. Sort, limit and cursor play no part.
     async fn facets(&self, query: &Query) -> Result<Facets, IndexError>;
 
-    /// Notes whether the bytes can be read now.
+    /// Notes what was seen of the bytes in the storage: where they lie and whether they can be read.
     ///
     /// # Errors
     /// `index.not_found` where there is no such recording.
-    async fn set_tier_state(&self, id: &ArchiveId, availability: &Availability) -> Result<(), IndexError>;
+    async fn set_state(&self, id: &ArchiveId, state: &StorageState) -> Result<(), IndexError>;
 
     /// Notes which matters hold the recording: all of them, replacing what was noted.
     ///

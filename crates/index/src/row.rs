@@ -1,13 +1,13 @@
 use holdfast_model::{
     ArchiveId, Availability, CanonicalRecord, Fixity, Manifest, MatterId, ObjectKey, ObjectLocator, Probe,
-    RetentionDecision, Sha256Digest, StorageTier,
+    RetentionDecision, Sha256Digest, StorageState, StorageTier,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// What the index knows of one recording. Everything but [`availability`](Self::availability) and [`holds`](Self::holds) is
-/// fixed at accession; those follow the storage and the matters.
+/// What the index knows of one recording. Everything but [`availability`](Self::availability), [`moved`](Self::moved) and
+/// [`holds`](Self::holds) is fixed at accession; those follow the storage and the matters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexRow {
     /// The recording's name for ever.
@@ -33,6 +33,9 @@ pub struct IndexRow {
     /// Whether the bytes can be read, as last seen. A rehydrated copy that has since expired is still `online` here:
     /// ask [`Availability::is_online_at`].
     pub availability: Availability,
+    /// Where the storage keeps the bytes now, as last seen, where it moved them since (a lifecycle rule).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<Moved>,
     /// What the retention policy decided.
     pub retention: RetentionDecision,
     /// Matters that hold it, ascending, each once.
@@ -41,6 +44,15 @@ pub struct IndexRow {
     pub accession_sequence: u64,
     /// When it was taken in.
     pub ingested_at: Timestamp,
+}
+
+/// Where a lifecycle rule moved the bytes to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// How far away.
+    pub tier: StorageTier,
+    /// The provider's own name of the class.
+    pub storage_class: String,
 }
 
 /// One field in which two rows differ.
@@ -88,11 +100,42 @@ impl IndexRow {
             } else {
                 Availability::Online { until: None }
             },
+            moved: None,
             retention: manifest.retention.clone(),
             holds: Vec::new(),
             accession_sequence,
             ingested_at: manifest.accession.ingested_at,
         }
+    }
+
+    /// The tier the bytes lie in now, as last seen.
+    #[must_use]
+    pub fn tier_now(&self) -> StorageTier {
+        self.moved.as_ref().map_or(self.tier, |m| m.tier)
+    }
+
+    /// The provider's own name of the class the bytes lie in now, as last seen.
+    #[must_use]
+    pub fn storage_class_now(&self) -> &str {
+        self.moved.as_ref().map_or(&self.storage_class, |m| &m.storage_class)
+    }
+
+    /// What was last seen of the bytes in the storage.
+    #[must_use]
+    pub fn state(&self) -> StorageState {
+        StorageState {
+            tier: self.tier_now(),
+            storage_class: self.storage_class_now().to_owned(),
+            availability: self.availability.clone(),
+        }
+    }
+
+    /// Notes what was seen of the bytes in the storage.
+    pub fn set_state(&mut self, state: StorageState) {
+        let StorageState { tier, storage_class, availability } = state;
+        let moved = (tier, storage_class.as_str()) != (self.tier, self.storage_class.as_str());
+        self.moved = moved.then_some(Moved { tier, storage_class });
+        self.availability = availability;
     }
 
     /// Milliseconds the recording lasts, for filters: measured, else declared, else end minus start. None for text.

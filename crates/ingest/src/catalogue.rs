@@ -7,7 +7,7 @@ use holdfast_ledger::{Action, Agent, EventDraft, EventOutcome, LedgerEntry, Phas
 use holdfast_model::{
     ArchiveId, Cancel, Manifest, MatterId, ObjectKey, ObjectLocator, Progress, ProgressSink, Sha256Digest,
 };
-use holdfast_store::{BYTE_RANGE_ALL, ObjectEntry, ObjectInfo, StoreError};
+use holdfast_store::{BYTE_RANGE_ALL, ObjectEntry, StoreError};
 use std::collections::BTreeSet;
 
 /// Manifests listed, and rows read, at once.
@@ -110,8 +110,9 @@ pub async fn check(
             }
             Some(row) => {
                 found += 1;
-                // Whether bytes are online follows the store from minute to minute and is no property of the archive.
-                let expected = IndexRow { availability: row.availability.clone(), ..expected };
+                // Where bytes lie and whether they are online follows the storage and is no property of the archive.
+                let expected =
+                    IndexRow { availability: row.availability.clone(), moved: row.moved.clone(), ..expected };
                 let differences = expected.differences(&row);
                 if differences.is_empty() {
                     report.equal += 1;
@@ -209,14 +210,15 @@ async fn fill(
                     Some(text) => read_text(parts, &text.key).await?,
                     None => None,
                 };
-                let availability = match parts.store.reader.head(&derived.row.locator).await {
-                    Ok(ObjectInfo { availability, .. }) => availability,
+                let mut row = derived.row;
+                match parts.store.reader.head(&row.locator).await {
+                    Ok(info) => row.set_state(info.state()),
                     // Missing bytes are for verification to find; the recording stays findable.
-                    Err(StoreError::NotFound(_)) => derived.row.availability.clone(),
+                    Err(StoreError::NotFound(_)) => {}
                     Err(e) => return Err(e.into()),
-                };
+                }
                 report.equal += 1;
-                sink.push(IndexRow { availability, ..derived.row }, text).await?;
+                sink.push(row, text).await?;
             }
             other => note(&mut report, key, other),
         }

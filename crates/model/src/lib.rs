@@ -31,7 +31,7 @@ pub use retention::{
     ImmutabilityMode, LegalHold, ObjectRetention, RetentionClass, RetentionDecision, RetentionPolicy, RetentionRule,
 };
 pub use step::{fail_after, step};
-pub use storage::{Availability, ObjectLocator, RehydrationSpeed, StorageTier};
+pub use storage::{Availability, ObjectLocator, RehydrationSpeed, StorageState, StorageTier};
 
 /// The version of this build, as written into manifests, ledger entries and packages.
 pub const HOLDFAST_VERSION: &str = env!("CARGO_PKG_VERSION");

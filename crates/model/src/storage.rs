@@ -76,6 +76,17 @@ impl Availability {
     }
 }
 
+/// What a store says of one object now: where it keeps it and whether it can be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StorageState {
+    /// How far away.
+    pub tier: StorageTier,
+    /// The provider's own name of the class.
+    pub storage_class: String,
+    /// Whether it can be read.
+    pub availability: Availability,
+}
+
 /// How quickly a tier is asked to bring bytes back; each provider offers some of these for some classes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

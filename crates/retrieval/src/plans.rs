@@ -7,7 +7,7 @@ use crate::{
     matter::Matter,
     plan::{Choice, PlanBody, PlanInput, PlanItem, Terms, plan},
 };
-use holdfast_index::{CreateOutcome, UpdateOutcome, Work, WorkKind};
+use holdfast_index::{CreateOutcome, IndexRow, UpdateOutcome, Work, WorkKind};
 use holdfast_ledger::{Action, Agent, EventOutcome, Phase};
 use holdfast_model::{ArchiveId, Availability, MatterId, PlanId, RehydrationSpeed, Sha256Digest};
 use holdfast_store::RehydrationOption;
@@ -349,44 +349,38 @@ impl Desk {
         let store = &self.parts().store;
         let can_raise = store.reader.capabilities().raise_speed;
         let mut offered: HashMap<String, Vec<RehydrationOption>> = HashMap::new();
-        let mut inputs = Vec::with_capacity(ids.len());
+        let mut rows = Vec::with_capacity(ids.len());
         for id in ids {
-            let row = self.row(id).await?;
-            let offered = offered.entry(row.storage_class.clone()).or_insert_with(|| {
-                store.rehydrator.as_ref().map(|r| r.options(&row.storage_class)).unwrap_or_default()
-            });
-            inputs.push((
-                row.locator.clone(),
-                PlanInput {
-                    archive_id: id.clone(),
-                    size_bytes: row.fixity.size_bytes,
-                    tier: row.tier,
-                    storage_class: row.storage_class,
-                    availability: row.availability,
-                    at_desk: at_desk.contains(&job_id(matter, id)),
-                    offered: offered.clone(),
-                    can_raise,
-                },
-            ));
+            rows.push(self.row(id).await?);
         }
-        self.ask_availability(&mut inputs).await?;
-        Ok(inputs.into_iter().map(|(_, input)| input).collect())
+        self.ask_states(&mut rows).await?;
+        let input = |row: IndexRow| {
+            let state = row.state();
+            let offered = offered.entry(state.storage_class.clone()).or_insert_with(|| {
+                store.rehydrator.as_ref().map(|r| r.options(&state.storage_class)).unwrap_or_default()
+            });
+            PlanInput {
+                at_desk: at_desk.contains(&job_id(matter, &row.archive_id)),
+                archive_id: row.archive_id,
+                size_bytes: row.fixity.size_bytes,
+                tier: state.tier,
+                storage_class: state.storage_class,
+                availability: state.availability,
+                offered: offered.clone(),
+                can_raise,
+            }
+        };
+        Ok(rows.into_iter().map(input).collect())
     }
 
-    /// What the store says now about everything that may be offline; the index only knows what was last seen.
-    async fn ask_availability(
-        &self,
-        inputs: &mut [(holdfast_model::ObjectLocator, PlanInput)],
-    ) -> Result<(), RetrievalError> {
+    /// What the store says now: lifecycle rules move recordings, and the index only knows what was last seen.
+    async fn ask_states(&self, rows: &mut [IndexRow]) -> Result<(), RetrievalError> {
         let Some(rehydrator) = &self.parts().store.rehydrator else { return Ok(()) };
-        let cold: Vec<usize> = (0..inputs.len()).filter(|&i| inputs[i].1.tier.needs_rehydration()).collect();
-        for batch in cold.chunks(BATCH) {
-            let at: Vec<_> = batch.iter().map(|&i| inputs[i].0.clone()).collect();
-            for (&i, now) in batch.iter().zip(rehydrator.status(&at).await?) {
-                if inputs[i].1.availability != now {
-                    self.parts().index.set_tier_state(&inputs[i].1.archive_id, &now).await?;
-                }
-                inputs[i].1.availability = now;
+        let at: Vec<_> = rows.iter().map(|row| row.locator.clone()).collect();
+        for (row, now) in rows.iter_mut().zip(rehydrator.status(&at).await?) {
+            if row.state() != now {
+                self.parts().index.set_state(&row.archive_id, &now).await?;
+                row.set_state(now);
             }
         }
         Ok(())

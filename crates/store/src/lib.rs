@@ -19,7 +19,7 @@ pub use types::{
 };
 
 use async_trait::async_trait;
-use holdfast_model::{Availability, ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed};
+use holdfast_model::{ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed, StorageState};
 
 /// Reads objects. Every read names a version where the locator carries one.
 #[async_trait]
@@ -104,11 +104,11 @@ pub trait Rehydrator: Send + Sync {
     /// [`StoreError::Unsupported`] for a speed that this class does not offer; or a fault of the backend, after which the
     /// request may have been accepted all the same: ask [`Self::status`].
     async fn request(&self, at: &ObjectLocator, speed: RehydrationSpeed, keep_days: u16) -> Result<Ticket, StoreError>;
-    /// Availability of each, in the order asked.
+    /// Where each is kept now and whether it can be read, in the order asked; thousands in few calls.
     ///
     /// # Errors
     /// A fault of the backend.
-    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<Availability>, StoreError>;
+    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError>;
 }
 
 /// The four seams of one configured store, and its buckets. `rehydrator` is none where nothing ever goes cold.

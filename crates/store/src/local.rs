@@ -17,7 +17,7 @@ use async_trait::async_trait;
 use disk::Disk;
 use facts::{CLASS_COLD, Facts};
 use futures_util::StreamExt as _;
-use holdfast_model::{Availability, Clock, ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed};
+use holdfast_model::{Clock, ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed, StorageState};
 use jiff::Timestamp;
 use std::{collections::BTreeMap, fs::File, io, os::unix::fs::FileExt as _, path::PathBuf, sync::Arc, time::Duration};
 
@@ -255,9 +255,9 @@ impl Rehydrator for LocalStore {
         self.blocking(move |disk| disk.update(&at, |facts| facts.rehydrate(speed, time, keep_days, now))).await
     }
 
-    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<Availability>, StoreError> {
+    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {
         let (of, now) = (of.to_vec(), self.clock.now());
-        self.blocking(move |disk| of.iter().map(|at| Ok(disk.load(at)?.availability(now))).collect()).await
+        self.blocking(move |disk| of.iter().map(|at| Ok(disk.load(at)?.state(now))).collect()).await
     }
 }
 

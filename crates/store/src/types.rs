@@ -2,7 +2,7 @@ use crate::StoreError;
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use holdfast_model::{
-    Availability, Fixity, ObjectLocator, ObjectRetention, RehydrationSpeed, Sha256Digest, StorageTier,
+    Availability, Fixity, ObjectLocator, ObjectRetention, RehydrationSpeed, Sha256Digest, StorageState, StorageTier,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,24 @@ pub struct ObjectEntry {
     pub availability: Availability,
     /// When this version was created.
     pub created_at: Timestamp,
+}
+
+impl ObjectInfo {
+    /// Where it is kept and whether it can be read.
+    #[must_use]
+    pub fn state(&self) -> StorageState {
+        let (tier, storage_class, availability) = (self.tier, self.storage_class.clone(), self.availability.clone());
+        StorageState { tier, storage_class, availability }
+    }
+}
+
+impl ObjectEntry {
+    /// Where it is kept and whether it can be read.
+    #[must_use]
+    pub fn state(&self) -> StorageState {
+        let (tier, storage_class, availability) = (self.tier, self.storage_class.clone(), self.availability.clone());
+        StorageState { tier, storage_class, availability }
+    }
 }
 
 impl From<ObjectInfo> for ObjectEntry {

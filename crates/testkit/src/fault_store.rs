@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use holdfast_model::{Availability, Fixity, ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed, Sha256Digest};
+use holdfast_model::{Fixity, ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed, Sha256Digest, StorageState};
 use holdfast_store::{
     ArchiveReader, ArchiveWriter, ByteRange, ByteStream, Capabilities, Created, Link, ObjectInfo, ObjectPage,
     PutOptions, RehydrationOption, Rehydrator, RetentionControl, Store, StoreError, Ticket,
@@ -329,7 +329,7 @@ impl Rehydrator for FaultyStore {
         self.run(StoreCall::Request, &at.bucket, at.key.as_str(), inner.request(at, speed, keep_days)).await
     }
 
-    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<Availability>, StoreError> {
+    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {
         let Some(inner) = &self.inner.rehydrator else { return Err(broken(StoreCall::Status, "before")) };
         let (bucket, key) = of.first().map_or(("", ""), |at| (at.bucket.as_str(), at.key.as_str()));
         self.run(StoreCall::Status, bucket, key, inner.status(of)).await

@@ -131,13 +131,12 @@ impl Holdfast {
 
     /// The row with the store's own word on availability, which the index only remembers.
     async fn refreshed(&self, mut row: IndexRow) -> Result<IndexRow, ApiError> {
-        if row.tier.needs_rehydration()
-            && let Some(rehydrator) = &self.store.rehydrator
+        if let Some(rehydrator) = &self.store.rehydrator
             && let Some(now) = rehydrator.status(std::slice::from_ref(&row.locator)).await?.pop()
-            && now != row.availability
+            && now != row.state()
         {
-            self.index.set_tier_state(&row.archive_id, &now).await?;
-            row.availability = now;
+            self.index.set_state(&row.archive_id, &now).await?;
+            row.set_state(now);
         }
         Ok(row)
     }

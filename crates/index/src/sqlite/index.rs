@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{Facets, IndexError, IndexRow, InsertOutcome, MAX_LIMIT, Page, Query, RebuildSink, RecordingIndex};
 use async_trait::async_trait;
-use holdfast_model::{ArchiveId, Availability, MatterId};
+use holdfast_model::{ArchiveId, MatterId, StorageState};
 use rusqlite::Connection;
 use std::{
     path::Path,
@@ -156,8 +156,8 @@ impl RecordingIndex for SqliteIndex {
         self.read(move |s| s.facets(&query)).await
     }
 
-    async fn set_tier_state(&self, id: &ArchiveId, availability: &Availability) -> Result<(), IndexError> {
-        self.tell(id, Told::Availability(availability.clone())).await
+    async fn set_state(&self, id: &ArchiveId, state: &StorageState) -> Result<(), IndexError> {
+        self.tell(id, Told::State(state.clone())).await
     }
 
     async fn set_holds(&self, id: &ArchiveId, matters: &[MatterId]) -> Result<(), IndexError> {

@@ -293,7 +293,9 @@ impl<'a> Snapshot<'a> {
 
     fn facet_block(&self, chunk: u32, documents: u32, field: Field) -> Result<Arc<FacetBlock>, Failure> {
         let part = Part::Facet(field);
-        if let Some(Decoded::Facet(b)) = lock(self.cache).get(self.g.number, chunk, part, documents) {
+        // Lifecycle rules move sealed documents between tiers: its few bitmaps are read anew each time.
+        let kept = field != Field::Tier;
+        if kept && let Some(Decoded::Facet(b)) = lock(self.cache).get(self.g.number, chunk, part, documents) {
             return Ok(b);
         }
         let sql = format!("SELECT value, docs FROM posting_{} WHERE chunk = ?1 AND field = ?2", self.g.number);
@@ -304,8 +306,9 @@ impl<'a> Snapshot<'a> {
             values.push((row.get::<_, Box<str>>(0)?, from_blob(row.get_ref(1)?)?));
         }
         let block = Arc::new(FacetBlock { values });
-        let decoded = Decoded::Facet(Arc::clone(&block));
-        lock(self.cache).put(self.g.number, chunk, part, documents, decoded);
+        if kept {
+            lock(self.cache).put(self.g.number, chunk, part, documents, Decoded::Facet(Arc::clone(&block)));
+        }
         Ok(block)
     }
 

@@ -3,11 +3,11 @@
 use super::{
     db::Failure,
     entry::Entry,
-    fields::{Field, Terms, hold},
+    fields::{Field, Terms, hold, loose, tier_name},
     seal::{CHUNK, change_posting, seal},
 };
 use crate::{AvailabilityState, IndexError, IndexRow, InsertOutcome};
-use holdfast_model::{ArchiveId, Availability, MatterId};
+use holdfast_model::{ArchiveId, MatterId, StorageState};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::{borrow::Cow, collections::HashMap};
 
@@ -191,21 +191,21 @@ pub(super) fn find(c: &Connection, generation: i64, id: &ArchiveId) -> Result<Op
 /// A part of a row that follows the storage or the matters.
 #[derive(Debug, Clone)]
 pub(super) enum Told {
-    Availability(Availability),
+    State(StorageState),
     Holds(Vec<MatterId>),
 }
 
 impl Told {
-    fn field(&self) -> Field {
+    fn fields(&self) -> &'static [Field] {
         match self {
-            Self::Availability(_) => Field::Availability,
-            Self::Holds(_) => Field::Hold,
+            Self::State(_) => &[Field::Availability, Field::Tier],
+            Self::Holds(_) => &[Field::Hold],
         }
     }
 
     fn apply(self, row: &mut IndexRow) {
         match self {
-            Self::Availability(a) => row.availability = a,
+            Self::State(state) => row.set_state(state),
             Self::Holds(h) => row.holds = h,
         }
     }
@@ -214,6 +214,7 @@ impl Told {
 fn values_of(row: &IndexRow, field: Field) -> Vec<String> {
     match field {
         Field::Hold => row.holds.iter().map(|m| hold(m).1).collect(),
+        Field::Tier => vec![loose(tier_name(row.tier_now()))],
         _ => vec![AvailabilityState::from(&row.availability).as_str().to_owned()],
     }
 }
@@ -221,17 +222,32 @@ fn values_of(row: &IndexRow, field: Field) -> Vec<String> {
 /// Changes a row and what is indexed of it. False where there is no such row.
 pub(super) fn tell(c: &Connection, generation: i64, id: &ArchiveId, told: Told) -> Result<bool, Failure> {
     let Some((doc, mut row)) = find(c, generation, id)? else { return Ok(false) };
-    let field = told.field();
-    let (before, was) = (values_of(&row, field), row.clone());
+    let (fields, was) = (told.fields(), row.clone());
     told.apply(&mut row);
     if row == was {
         return Ok(true);
     }
     c.prepare_cached(&format!("UPDATE doc_{generation} SET row = ?2 WHERE doc = ?1"))?
         .execute(params![doc, to_json(&row)?])?;
-    let after = values_of(&row, field);
+    for &field in fields {
+        reindex(c, generation, doc, field, &values_of(&was, field), &values_of(&row, field))?;
+    }
+    let tier = tier_name(row.tier_now());
+    save_labels(c, generation, HashMap::from([((Field::Tier as u8, loose(tier).as_str()), tier)]))?;
+    Ok(true)
+}
+
+/// Changes what is indexed of one field of a document.
+fn reindex(
+    c: &Connection,
+    generation: i64,
+    doc: u32,
+    field: Field,
+    before: &[String],
+    after: &[String],
+) -> Result<(), Failure> {
     if before == after {
-        return Ok(true);
+        return Ok(());
     }
     let mut g = Generation::read(c, generation)?;
     if doc < g.sealed {
@@ -244,27 +260,27 @@ pub(super) fn tell(c: &Connection, generation: i64, id: &ArchiveId, told: Told) 
         let blob: Vec<u8> = c
             .prepare_cached(&format!("SELECT entry FROM tail_{generation} WHERE doc = ?1"))?
             .query_row([doc], |r| r.get(0))?;
-        let entry = read_entry(&blob)?.with(field, &after);
+        let entry = read_entry(&blob)?.with(field, after);
         c.prepare_cached(&format!("UPDATE tail_{generation} SET entry = ?2 WHERE doc = ?1"))?
             .execute(params![doc, entry.encode()])?;
         g.tail_changes += 1;
         g.save(c)?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Keeps a state for a row that the rebuild has not reached yet.
 pub(super) fn remember(c: &Connection, generation: i64, id: &ArchiveId, told: &Told) -> Result<(), Failure> {
     let json = |v: serde_json::Result<String>| v.map_err(|e| IndexError::Internal(e.to_string()));
-    let (availability, holds) = match told {
-        Told::Availability(a) => (Some(json(serde_json::to_string(a))?), None),
+    let (state, holds) = match told {
+        Told::State(state) => (Some(json(serde_json::to_string(state))?), None),
         Told::Holds(h) => (None, Some(json(serde_json::to_string(h))?)),
     };
     c.prepare_cached(
         "INSERT INTO pending VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET
          availability = coalesce(excluded.availability, availability), holds = coalesce(excluded.holds, holds)",
     )?
-    .execute(params![generation, id.as_str(), availability, holds])?;
+    .execute(params![generation, id.as_str(), state, holds])?;
     Ok(())
 }
 
@@ -274,15 +290,17 @@ fn take_pending(c: &Connection, generation: i64, p: &Prepared) -> Result<Option<
         .prepare_cached("DELETE FROM pending WHERE generation = ?1 AND archive_id = ?2 RETURNING availability, holds")?
         .query_row(params![generation, p.row.archive_id.as_str()], |r| Ok((r.get(0)?, r.get(1)?)))
         .optional()?;
-    let Some((availability, holds)) = told else { return Ok(None) };
+    let Some((state, holds)) = told else { return Ok(None) };
     let damaged = |e: serde_json::Error| Failure::Damaged(format!("a pending state cannot be read: {e}"));
     let (mut row, mut entry) = (p.row.clone(), p.entry.clone());
-    let availability = availability.map(|a| serde_json::from_str::<Availability>(&a)).transpose().map_err(damaged)?;
+    let state = state.map(|s| serde_json::from_str::<StorageState>(&s)).transpose().map_err(damaged)?;
     let holds = holds.map(|h| serde_json::from_str::<Vec<MatterId>>(&h)).transpose().map_err(damaged)?;
-    for told in availability.map(Told::Availability).into_iter().chain(holds.map(Told::Holds)) {
-        let field = told.field();
+    for told in state.map(Told::State).into_iter().chain(holds.map(Told::Holds)) {
+        let fields = told.fields();
         told.apply(&mut row);
-        entry = entry.with(field, &values_of(&row, field));
+        for &field in fields {
+            entry = entry.with(field, &values_of(&row, field));
+        }
     }
     Ok(Some((to_json(&row)?, entry)))
 }

@@ -248,7 +248,7 @@ impl Terms {
     }
 
     fn storage(&mut self, row: &IndexRow) {
-        self.facet(Field::Tier, tier_name(row.tier));
+        self.facet(Field::Tier, tier_name(row.tier_now()));
         self.values.push(fixity(&row.fixity.digest));
         self.values.push((Field::Availability, AvailabilityState::from(&row.availability).as_str().to_owned()));
         self.values.extend(row.holds.iter().map(hold));

@@ -6,7 +6,7 @@ use crate::{
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
 use holdfast_ledger::{Action, EventDraft, EventOutcome, Phase};
-use holdfast_model::{ArchiveId, Availability, Fault as _, Retry, fail_after};
+use holdfast_model::{ArchiveId, Availability, Fault as _, Retry, StorageState, fail_after};
 use jiff::{SignedDuration, Timestamp};
 
 /// A copy that went before it was fetched is asked for once more, not again and again: it costs money.
@@ -51,26 +51,31 @@ impl Desk {
             Ok(found) => found,
             Err(e) => return self.postpone(rows, &e).await,
         };
-        let (mut moved, mut seen) = (Vec::with_capacity(rows.len()), Vec::with_capacity(rows.len()));
+        let mut moved = Vec::with_capacity(rows.len());
         for (row, now) in rows.into_iter().zip(availability) {
-            seen.push((row.job.archive_id.clone(), now.clone()));
             moved.push(match &now {
                 Availability::Online { .. } => self.arrived(row, &now),
                 Availability::Rehydrating { .. } => self.on_its_way(row, &now),
                 Availability::Offline => self.ask_again(row),
             });
         }
-        self.note_availability(seen).await;
         self.save(moved).await
     }
 
-    /// What the store says now, for all at once.
+    /// What the store says now, for all at once. The index is told.
     async fn availability(&self, rows: &[Row]) -> Result<Vec<Availability>, RetrievalError> {
+        let Some(rehydrator) = &self.parts().store.rehydrator else {
+            return Ok(vec![Availability::Online { until: None }; rows.len()]);
+        };
         let at: Vec<_> = rows.iter().map(|r| r.job.locator.clone()).collect();
-        match &self.parts().store.rehydrator {
-            Some(rehydrator) => Ok(rehydrator.status(&at).await?),
-            None => Ok(vec![Availability::Online { until: None }; at.len()]),
+        let states = rehydrator.status(&at).await?;
+        for (row, state) in rows.iter().zip(&states) {
+            // The index is derived: a retrieval does not stop for it.
+            if let Err(e) = self.parts().index.set_state(&row.job.archive_id, state).await {
+                tracing::warn!(archive_id = %row.job.archive_id, code = e.code(), "the index could not be told");
+            }
         }
+        Ok(states.into_iter().map(|state| state.availability).collect())
     }
 
     /// Writes the intents of those that have none and keeps their numbers; those that somebody took over are left out.
@@ -246,8 +251,12 @@ impl Desk {
 
     /// Tells the index what was seen. It is derived: a retrieval does not stop for it.
     async fn note_availability(&self, seen: Vec<(ArchiveId, Availability)>) {
-        for (id, now) in seen {
-            if let Err(e) = self.parts().index.set_tier_state(&id, &now).await {
+        for (id, availability) in seen {
+            let told = async {
+                let Some(row) = self.parts().index.get(&id).await? else { return Ok(()) };
+                self.parts().index.set_state(&id, &StorageState { availability, ..row.state() }).await
+            };
+            if let Err(e) = told.await {
                 tracing::warn!(archive_id = %id, code = e.code(), "the index could not be told");
             }
         }

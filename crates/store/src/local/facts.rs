@@ -2,7 +2,9 @@
 
 use super::{RehydrationTime, later};
 use crate::{StoreError, Ticket};
-use holdfast_model::{Availability, ObjectKey, ObjectRetention, RehydrationSpeed, Sha256Digest, StorageTier};
+use holdfast_model::{
+    Availability, ObjectKey, ObjectRetention, RehydrationSpeed, Sha256Digest, StorageState, StorageTier,
+};
 use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -93,6 +95,12 @@ pub(super) struct Facts {
 }
 
 impl Facts {
+    /// Where it is kept and whether it can be read at `now`.
+    pub(super) fn state(&self, now: Timestamp) -> StorageState {
+        let (tier, storage_class) = (self.tier.tier(), self.tier.class().to_owned());
+        StorageState { tier, storage_class, availability: self.availability(now) }
+    }
+
     /// Whether the bytes can be read at `now`.
     ///
     /// The clock may have been set back. Between request and readiness the copy then waits again, never longer than its speed

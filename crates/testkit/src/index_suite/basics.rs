@@ -1,6 +1,6 @@
 use super::rows::{Made, Random, RowMaker, at, derive};
 use holdfast_index::{AvailabilityState, IndexError, InsertOutcome, MAX_LIMIT, Query, RecordingIndex};
-use holdfast_model::{Availability, CanonicalRecord, Fault as _, MatterId, Sha256Digest, StorageTier};
+use holdfast_model::{Availability, CanonicalRecord, Fault as _, MatterId, Sha256Digest, StorageState, StorageTier};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -36,7 +36,8 @@ pub async fn inserts_each_recording_once(index: Arc<dyn RecordingIndex>) {
     assert_eq!(index.get(&row.archive_id).await.unwrap(), Some(row.clone()));
     assert_eq!(index.count().await.unwrap(), 1);
     // What was told about it since does not make it another.
-    index.set_tier_state(&row.archive_id, &Availability::Online { until: Some(at(1)) }).await.unwrap();
+    let availability = Availability::Online { until: Some(at(1)) };
+    index.set_state(&row.archive_id, &StorageState { availability, ..row.state() }).await.unwrap();
     assert_eq!(index.insert(&row, None).await.unwrap(), InsertOutcome::Same);
 }
 
@@ -241,7 +242,12 @@ pub async fn follows_availability_and_holds(index: Arc<dyn RecordingIndex>) {
     row.holds = Vec::new();
     index.insert(&row, text.as_deref()).await.unwrap();
     let rehydrating = Availability::Rehydrating { requested_at: Some(at(5)), expected_at: Some(at(9)) };
-    index.set_tier_state(&row.archive_id, &rehydrating).await.unwrap();
+    let state = StorageState {
+        tier: StorageTier::DeepCold,
+        storage_class: "DEEP_ARCHIVE".into(),
+        availability: rehydrating.clone(),
+    };
+    index.set_state(&row.archive_id, &state).await.unwrap();
     let ids: [MatterId; 3] = ["m-9", "m-1", "m-9"].map(|m| m.parse().unwrap());
     index.set_holds(&row.archive_id, &ids).await.unwrap();
     let by = |state| Query { availability: Some(state), ..Query::default() };
@@ -250,7 +256,14 @@ pub async fn follows_availability_and_holds(index: Arc<dyn RecordingIndex>) {
     assert_eq!(total(&*index, by(AvailabilityState::Online)).await, 0);
     assert_eq!(total(&*index, held("m-1")).await, 1);
     let now = index.get(&row.archive_id).await.unwrap().unwrap();
-    assert_eq!(now.availability, rehydrating);
+    assert_eq!((now.state(), now.tier), (state, StorageTier::Cold), "moved, and still archived where it was");
+    let in_tier = |t| Query { tier: Some(t), ..Query::default() };
+    assert_eq!(total(&*index, in_tier(StorageTier::DeepCold)).await, 1);
+    assert_eq!(total(&*index, in_tier(StorageTier::Cold)).await, 0);
+    assert_eq!(index.facets(&Query::default()).await.unwrap().tier, [("deep_cold".to_owned(), 1)]);
+    index.set_state(&row.archive_id, &StorageState { availability: rehydrating, ..row.state() }).await.unwrap();
+    let now = index.get(&row.archive_id).await.unwrap().unwrap();
+    assert_eq!(now.moved, None, "back where it was archived");
     assert_eq!(now.holds, [ids[1].clone(), ids[0].clone()]);
     let changed: Vec<String> = row.differences(&now).into_iter().map(|d| d.field).collect();
     assert!(changed.contains(&"holds".to_owned()) && changed.iter().all(|f| f == "holds" || f.starts_with("availab")));
@@ -259,10 +272,9 @@ pub async fn follows_availability_and_holds(index: Arc<dyn RecordingIndex>) {
     assert_eq!(total(&*index, held("m-1")).await, 0);
     assert_eq!(total(&*index, held("m-9")).await, 1);
     let nobody = "hf-nobody".parse().unwrap();
-    for e in [
-        index.set_holds(&nobody, &ids).await.unwrap_err(),
-        index.set_tier_state(&nobody, &Availability::Offline).await.unwrap_err(),
-    ] {
+    for e in
+        [index.set_holds(&nobody, &ids).await.unwrap_err(), index.set_state(&nobody, &row.state()).await.unwrap_err()]
+    {
         assert_eq!(e.code(), "index.not_found");
     }
 }

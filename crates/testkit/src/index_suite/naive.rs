@@ -4,7 +4,7 @@ use super::rows::{
     AGENTS, CODECS, FIRST_MS, MATTERS, Made, PHONES, QUEUES, REGIONS, Random, RowMaker, TAGS, VENDORS, WORDS, at,
 };
 use holdfast_index::{AvailabilityState, Facets, IndexRow, Query, RecordingIndex, Sort};
-use holdfast_model::{Availability, Direction, MediaKind, ParticipantRole, StorageTier};
+use holdfast_model::{Availability, Direction, MediaKind, ParticipantRole, StorageState, StorageTier};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -128,7 +128,7 @@ impl Doc {
             && one(&q.region, &r.residency_region)
             && one(&q.codec, &row.probe.codec);
         let kinds = q.media.is_none_or(|m| m == r.media)
-            && q.tier.is_none_or(|t| t == row.tier)
+            && q.tier.is_none_or(|t| t == row.tier_now())
             && q.direction.is_none_or(|d| Some(d) == r.direction)
             && q.availability.is_none_or(|a| a == AvailabilityState::from(&row.availability))
             && q.sha256.is_none_or(|d| d == row.fixity.digest)
@@ -170,7 +170,7 @@ fn facets(found: &[&Doc]) -> Facets {
             agents.filter_map(|p| p.display_name.clone().or_else(|| p.identifier.clone())).collect()
         }),
         tag: count(&|d| d.row.record.tags.clone()),
-        tier: count(&|d| vec![json(serde_json::to_value(d.row.tier).unwrap())]),
+        tier: count(&|d| vec![json(serde_json::to_value(d.row.tier_now()).unwrap())]),
         direction: count(&|d| {
             d.row.record.direction.map(|v| json(serde_json::to_value(v).unwrap())).into_iter().collect()
         }),
@@ -266,13 +266,15 @@ pub async fn answers_as_going_through_all_rows_does(index: Arc<dyn RecordingInde
         let at = if n % 2 == 0 { last - n } else { random.index(last) };
         let row = &mut docs[at].row;
         row.holds = MATTERS.iter().filter(|_| random.chance(50)).map(|m| m.parse().unwrap()).collect();
-        row.availability = match random.below(3) {
+        let availability = match random.below(3) {
             0 => Availability::Online { until: Some(row.record.end) },
             1 => Availability::Rehydrating { requested_at: Some(row.record.end), expected_at: None },
             _ => Availability::Offline,
         };
+        let tier = [StorageTier::Hot, StorageTier::Cool, StorageTier::DeepCold][random.index(3)];
+        row.set_state(StorageState { tier, storage_class: format!("{tier:?}"), availability });
         index.set_holds(&row.archive_id, &row.holds).await.unwrap();
-        index.set_tier_state(&row.archive_id, &row.availability).await.unwrap();
+        index.set_state(&row.archive_id, &row.state()).await.unwrap();
     }
     compare(&*index, &docs, random).await;
 }

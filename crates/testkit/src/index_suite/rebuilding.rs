@@ -1,6 +1,6 @@
 use super::rows::{Made, RowMaker, at};
 use holdfast_index::{IndexRow, InsertOutcome, Query, RecordingIndex};
-use holdfast_model::{Availability, Fault as _, Sha256Digest};
+use holdfast_model::{Availability, Fault as _, Sha256Digest, StorageState, StorageTier};
 use std::sync::Arc;
 
 async fn all(index: &dyn RecordingIndex) -> Vec<IndexRow> {
@@ -59,7 +59,8 @@ pub async fn a_rebuild_loses_nothing_that_comes_meanwhile(index: Arc<dyn Recordi
     let until = Availability::Online { until: Some(at(77)) };
     let holds = ["m-5".parse().unwrap()];
     // Told before the rebuild reaches it.
-    index.set_tier_state(&of(4).archive_id, &until).await.unwrap();
+    let state = StorageState { tier: StorageTier::DeepCold, storage_class: "deep".into(), availability: until };
+    index.set_state(&of(4).archive_id, &state).await.unwrap();
     index.set_holds(&of(4).archive_id, &holds).await.unwrap();
     // What conflicts with a row that the rebuild has yet to reach stays out of the new index too.
     let other = IndexRow { manifest_sha256: Sha256Digest::of(b"another"), ..of(12) };
@@ -79,7 +80,7 @@ pub async fn a_rebuild_loses_nothing_that_comes_meanwhile(index: Arc<dyn Recordi
 
     assert_eq!(index.get(&of(9).archive_id).await.unwrap(), Some(of(9)));
     let four = index.get(&of(4).archive_id).await.unwrap().unwrap();
-    assert_eq!((four.availability, four.holds.as_slice()), (until, holds.as_slice()));
+    assert_eq!((four.state(), four.holds.as_slice()), (state, holds.as_slice()));
     assert_eq!(total(&*index, "unmistakable").await, 1);
     let q = Query { hold: Some(holds[0].clone()), ..Query::default() };
     assert_eq!(index.search(&q).await.unwrap().total, 2);

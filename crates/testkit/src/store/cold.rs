@@ -23,10 +23,10 @@ async fn put_cold(s: &Subject, key: &str) -> Created {
 
 async fn state(s: &Subject, at: &ObjectLocator) -> Availability {
     let status = s.store.rehydrator.as_ref().unwrap().status(std::slice::from_ref(at)).await.unwrap().remove(0);
-    assert_eq!(s.store.reader.head(at).await.unwrap().availability, status, "head tells what status tells");
+    assert_eq!(s.store.reader.head(at).await.unwrap().state(), status, "head tells what status tells");
     let listed = s.store.reader.list(&at.bucket, at.key.as_str(), None, 1).await.unwrap().objects.remove(0);
-    assert_eq!(listed.availability, status, "a listing tells what status tells");
-    status
+    assert_eq!(listed.state(), status, "a listing tells what status tells");
+    status.availability
 }
 
 /// Offered speeds, the first being the fastest.
@@ -88,7 +88,8 @@ pub async fn keeps_one_rehydration(s: &Subject) {
     assert!(first.started && !second.started);
     assert_eq!(first.availability, second.availability);
     let other = put_cold(s, "cold/other").await.locator;
-    let both = rehydrator.status(&[other.clone(), at.clone()]).await.unwrap();
+    let both: [_; 2] = rehydrator.status(&[other.clone(), at.clone()]).await.unwrap().try_into().unwrap();
+    let both = both.map(|state| state.availability);
     assert_eq!(both, [Availability::Offline, first.availability], "in the order asked");
 }
 
