@@ -19,19 +19,14 @@ use crate::{
 };
 use async_trait::async_trait;
 use azure_storage_blob::{BlobClient, BlobServiceClient};
-use holdfast_model::{Availability, Clock, ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed};
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex},
-};
+use holdfast_model::{Clock, ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed, StorageState};
+use std::sync::Arc;
 
 /// The archive in containers of one storage account.
 pub struct AzureStore {
     service: BlobServiceClient,
     config: AzureConfig,
     clock: Arc<dyn Clock>,
-    /// What is under way, for as long as this process lives; the service does not say since when.
-    asked: Mutex<HashMap<ObjectLocator, rehydrate::Asked>>,
 }
 
 /// The seams: each of them wants the store by a handle that outlives the call.
@@ -42,7 +37,7 @@ impl AzureStore {
     /// Calls nothing yet. `service` comes from [`azure_service`].
     #[must_use]
     pub fn new(service: BlobServiceClient, config: AzureConfig, clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { service, config, clock, asked: Mutex::default() })
+        Arc::new(Self { service, config, clock })
     }
 
     /// The four seams of this store.
@@ -92,6 +87,7 @@ impl ArchiveReader for Seam {
             raise_speed: true,
             links: self.0.makes_links(),
             reads_back_cold_writes: false,
+            digest_first: false,
         }
     }
 
@@ -152,7 +148,7 @@ impl Rehydrator for Seam {
         self.0.bring_online(at, speed, keep_days).await
     }
 
-    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<Availability>, StoreError> {
+    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {
         self.0.status_of(of).await
     }
 }

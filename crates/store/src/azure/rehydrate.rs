@@ -15,11 +15,10 @@ use azure_storage_blob::{
         RehydratePriority,
     },
 };
-use holdfast_model::{Availability, ObjectLocator, RehydrationSpeed};
+use holdfast_model::{Availability, ObjectLocator, RehydrationSpeed, StorageState};
 use jiff::{SignedDuration, Timestamp};
 use std::{
     collections::{HashMap, HashSet},
-    sync::{MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -29,19 +28,14 @@ const HOUR: u64 = 3_600;
 const STANDARD: Duration = Duration::from_secs(15 * HOUR);
 const HIGH: Duration = Duration::from_secs(HOUR);
 
+/// Azure tells neither since when nor until when.
+const UNDER_WAY: Availability = Availability::Rehydrating { requested_at: None, expected_at: None };
+
 /// Where copies of archived blobs go.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Copies<'a> {
     pub(super) container: &'a str,
     prefix: &'a str,
-}
-
-/// When a rehydration was asked for. The service does not tell, so that it is known only where this process asked; where it did
-/// not, the time at which it was first seen stands for it and nothing is said of its end.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Asked {
-    at: Timestamp,
-    expected: Option<Timestamp>,
 }
 
 pub(super) fn options(class: &str) -> Vec<RehydrationOption> {
@@ -56,10 +50,10 @@ fn later(from: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by).ok().and_then(|by| from.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
 }
 
-fn priority(speed: RehydrationSpeed) -> Option<(RehydratePriority, Duration)> {
+fn priority(speed: RehydrationSpeed) -> Option<RehydratePriority> {
     match speed {
-        RehydrationSpeed::Expedited => Some((RehydratePriority::High, HIGH)),
-        RehydrationSpeed::Standard => Some((RehydratePriority::Standard, STANDARD)),
+        RehydrationSpeed::Expedited => Some(RehydratePriority::High),
+        RehydrationSpeed::Standard => Some(RehydratePriority::Standard),
         RehydrationSpeed::Bulk => None,
     }
 }
@@ -92,30 +86,19 @@ impl AzureStore {
         })
     }
 
-    fn asked(&self) -> MutexGuard<'_, HashMap<ObjectLocator, Asked>> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn rehydrating(&self, at: &ObjectLocator) -> Availability {
-        let now = self.clock.now();
-        let asked = *self.asked().entry(at.clone()).or_insert(Asked { at: now, expected: None });
-        Availability::Rehydrating { requested_at: asked.at, expected_at: asked.expected }
-    }
-
     /// Of the blob itself, without its copy.
-    fn own_availability(&self, at: &ObjectLocator, seen: &Seen) -> Availability {
-        if seen.archived() && seen.pending {
-            return self.rehydrating(at);
+    fn own_availability(seen: &Seen) -> Availability {
+        match (seen.archived(), seen.pending) {
+            (false, _) => Availability::Online { until: None },
+            (true, true) => UNDER_WAY,
+            (true, false) => Availability::Offline,
         }
-        if seen.archived() { Availability::Offline } else { Availability::Online { until: None } }
     }
 
     /// Of the copy. Past its time it may be taken away at any moment, so that it counts as gone.
-    fn copy_availability(&self, at: &ObjectLocator, copy: &Seen) -> Availability {
-        if copy.pending {
-            return self.rehydrating(at);
-        }
+    fn copy_availability(&self, copy: &Seen) -> Availability {
         match copy.until() {
+            _ if copy.pending => UNDER_WAY,
             _ if copy.archived() || copy.failed_copy => Availability::Offline,
             Some(until) if self.clock.now() >= until => Availability::Offline,
             until => Availability::Online { until },
@@ -132,27 +115,21 @@ impl AzureStore {
         &self,
         of: Vec<(ObjectLocator, &Seen)>,
     ) -> Result<Vec<Availability>, StoreError> {
-        let mut all: Vec<_> = of.iter().map(|(at, seen)| self.own_availability(at, seen)).collect();
+        let mut all: Vec<_> = of.iter().map(|(_, seen)| Self::own_availability(seen)).collect();
         if let Some(copies) = self.copies() {
             let wanted = |at: &ObjectLocator| Wanted { name: Self::copy_name(copies, at), version: None };
             let offline = of.iter().zip(&all).filter(|(_, now)| **now == Availability::Offline);
             let found = self.look(copies.container, offline.map(|((at, _), _)| wanted(at)).collect()).await?;
             for ((at, _), now) in of.iter().zip(&mut all) {
                 if let Some(Some(copy)) = found.get(&wanted(at)) {
-                    *now = self.copy_availability(at, copy);
+                    *now = self.copy_availability(copy);
                 }
-            }
-        }
-        let mut asked = self.asked();
-        for ((at, _), now) in of.iter().zip(&all) {
-            if !matches!(now, Availability::Rehydrating { .. }) {
-                asked.remove(at);
             }
         }
         Ok(all)
     }
 
-    pub(super) async fn status_of(&self, of: &[ObjectLocator]) -> Result<Vec<Availability>, StoreError> {
+    pub(super) async fn status_of(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {
         let wanted = |at: &ObjectLocator| Wanted { name: at.key.to_string(), version: at.version_id.clone() };
         let containers: HashSet<&str> = of.iter().map(|at| at.bucket.as_str()).collect();
         let mut found = HashMap::new();
@@ -166,7 +143,13 @@ impl AzureStore {
             let one = one.ok_or_else(|| StoreError::NotFound(at.clone()))?;
             seen.push((ObjectLocator { version_id: one.version.clone(), ..at.clone() }, one));
         }
-        self.availability_of_all(seen).await
+        let classes: Vec<_> = seen.iter().map(|(_, one)| one.class.clone()).collect();
+        let state = |(storage_class, availability): (String, _)| StorageState {
+            tier: facts::tier_of(&storage_class),
+            storage_class,
+            availability,
+        };
+        Ok(classes.into_iter().zip(self.availability_of_all(seen).await?).map(state).collect())
     }
 
     pub(super) async fn bring_online(
@@ -181,13 +164,13 @@ impl AzureStore {
         if matches!(now, Availability::Online { .. }) {
             return Ok(Ticket { availability: now, started: false });
         }
-        let Some((priority, takes)) = priority(speed) else {
+        let Some(priority) = priority(speed) else {
             return Err(StoreError::Unsupported { storage_class: seen.class, speed });
         };
         match now {
-            Availability::Rehydrating { .. } => self.raise(&at, speed, priority, takes).await,
-            _ if self.copies().is_some() => self.start_copy(&at, priority, takes, keep_days).await,
-            _ => self.start(&at, priority, takes).await,
+            Availability::Rehydrating { .. } => self.raise(&at, speed, priority).await,
+            _ if self.copies().is_some() => self.start_copy(&at, priority, keep_days).await,
+            _ => self.start(&at, priority).await,
         }
     }
 
@@ -217,13 +200,7 @@ impl AzureStore {
         client.set_tier(facts::access_tier(self.config.tier), Some(options)).await.map(|_| ())
     }
 
-    async fn start(
-        &self,
-        at: &ObjectLocator,
-        priority: RehydratePriority,
-        takes: Duration,
-    ) -> Result<Ticket, StoreError> {
-        self.remember(at, takes);
+    async fn start(&self, at: &ObjectLocator, priority: RehydratePriority) -> Result<Ticket, StoreError> {
         let answer = self.set_tier(at, priority).await;
         self.settle(at, Call::Tier, answer).await
     }
@@ -234,16 +211,12 @@ impl AzureStore {
         at: &ObjectLocator,
         speed: RehydrationSpeed,
         priority: RehydratePriority,
-        takes: Duration,
     ) -> Result<Ticket, StoreError> {
         let (now, stands) = self.state(at).await?;
         if speed >= stands || !matches!(now, Availability::Rehydrating { .. }) {
             return Ok(Ticket { availability: now, started: false });
         }
         let answer = self.set_tier(at, priority).await;
-        if answer.is_ok() {
-            self.quicken(at, takes);
-        }
         let ticket = self.settle(at, Call::Tier, answer).await?;
         Ok(Ticket { started: false, ..ticket })
     }
@@ -252,7 +225,6 @@ impl AzureStore {
         &self,
         at: &ObjectLocator,
         priority: RehydratePriority,
-        takes: Duration,
         keep_days: u16,
     ) -> Result<Ticket, StoreError> {
         // Kept from when it is there at the latest.
@@ -264,22 +236,9 @@ impl AzureStore {
             tier: Some(facts::access_tier(self.config.tier)),
             ..Default::default()
         };
-        self.remember(at, takes);
         let answer = copy.start_copy_from_url(source.url().to_string(), Some(options)).await;
         let answer = answer.and_then(|answer| answer.copy_id().map(|_| ()));
         self.settle(at, Call::Copy, answer).await
-    }
-
-    fn remember(&self, at: &ObjectLocator, takes: Duration) {
-        let now = self.clock.now();
-        self.asked().insert(at.clone(), Asked { at: now, expected: Some(later(now, takes)) });
-    }
-
-    fn quicken(&self, at: &ObjectLocator, takes: Duration) {
-        let soon = later(self.clock.now(), takes);
-        if let Some(asked) = self.asked().get_mut(at) {
-            asked.expected = Some(asked.expected.map_or(soon, |e| e.min(soon)));
-        }
     }
 
     /// What stands after a request, whatever was said to it: one whose answer was lost may have been taken, and one that was
@@ -300,7 +259,6 @@ impl AzureStore {
                 return Ok(Ticket { availability: now, started: !pending });
             }
         }
-        self.asked().remove(at);
         Err(self.fault(call, Place::Object(at), &e))
     }
 }
