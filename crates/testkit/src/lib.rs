@@ -3,6 +3,7 @@
 
 mod archive;
 mod clock;
+pub mod cloud;
 mod fault_store;
 pub mod index_suite;
 pub mod store;

@@ -1,0 +1,7 @@
+//! Real servers that speak the clouds' protocols, on loopback, and the proxies that stand before them: they add what the servers
+//! get wrong against the cloud, keep archive tiers under a manual clock, and fail on order.
+
+pub mod aws;
+mod servers;
+
+pub use servers::{Azurite, Dynoxide, Ministack};
