@@ -83,7 +83,8 @@ impl Recipe {
         fs::create_dir_all(&folder).expect("a folder for test servers");
         let at = folder.join("lock");
         let lock = tokio::task::spawn_blocking(move || {
-            let file = fs::File::options().create(true).truncate(false).write(true).open(at).expect("the lock of a server");
+            let file =
+                fs::File::options().create(true).truncate(false).write(true).open(at).expect("the lock of a server");
             file.lock().expect("the lock of a server");
             file
         })

@@ -54,7 +54,10 @@ impl Refusal {
         for (name, value) in &self.more {
             text += &format!("<{name}>{}</{name}>", escape(value));
         }
-        text + &format!("<Resource>/{}</Resource><RequestId>TESTREQUEST00001</RequestId></Error>", escape(&call.subject))
+        text + &format!(
+            "<Resource>/{}</Resource><RequestId>TESTREQUEST00001</RequestId></Error>",
+            escape(&call.subject)
+        )
     }
 
     fn json(&self, call: &Call) -> Value {

@@ -33,7 +33,8 @@ pub(super) struct Call {
 impl Call {
     /// Reads a request; `body` is empty for S3, whose bodies stream.
     pub(super) fn of(parts: &Parts, body: &[u8]) -> Self {
-        let query: Vec<_> = parts.uri.query().unwrap_or_default().split('&').filter(|p| !p.is_empty()).map(pair).collect();
+        let query: Vec<_> =
+            parts.uri.query().unwrap_or_default().split('&').filter(|p| !p.is_empty()).map(pair).collect();
         let (protocol, service) = service_of(&parts.headers, &query);
         let mut call = Self {
             protocol,

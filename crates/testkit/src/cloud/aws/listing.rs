@@ -34,10 +34,11 @@ fn entry(xml: &str, call: &Call, shelf: &Shelf, with_status: bool, now: Timestam
         shelf.get(&(call.bucket.clone(), key, version))
     });
     let Some(held) = held else { return xml.to_owned() };
-    let mut xml = match xml.split_once("<StorageClass>").and_then(|(a, b)| Some((a, b.split_once("</StorageClass>")?.1))) {
-        Some((before, after)) => format!("{before}<StorageClass>{}</StorageClass>{after}", held.class),
-        None => xml.to_owned(),
-    };
+    let mut xml =
+        match xml.split_once("<StorageClass>").and_then(|(a, b)| Some((a, b.split_once("</StorageClass>")?.1))) {
+            Some((before, after)) => format!("{before}<StorageClass>{}</StorageClass>{after}", held.class),
+            None => xml.to_owned(),
+        };
     if let Some(status) = held.status_xml(now).filter(|_| with_status) {
         let at = xml.rfind("</").unwrap_or(xml.len());
         xml.insert_str(at, &status);

@@ -54,12 +54,10 @@ impl Desk {
             None => version_of(self.head_current(bucket, key, headers).await.1.headers()),
         };
         let now = self.clock.now();
-        let offline = self
-            .state()
-            .shelf
-            .get(&(bucket.to_owned(), key.to_owned(), version))
-            .is_some_and(|held| held.offline(now));
-        let message = "The source object of the COPY action is not in the active tier and is only stored in Amazon S3 Glacier.";
+        let offline =
+            self.state().shelf.get(&(bucket.to_owned(), key.to_owned(), version)).is_some_and(|held| held.offline(now));
+        let message =
+            "The source object of the COPY action is not in the active tier and is only stored in Amazon S3 Glacier.";
         offline.then(|| Refusal::new(403, "ObjectNotInActiveTierError", message))
     }
 
@@ -136,7 +134,9 @@ fn ahead(until: &str, now: Timestamp) -> Option<Refusal> {
     match until.parse::<Timestamp>() {
         Ok(at) if at > now => None,
         Ok(_) => Some(Refusal::new(400, "InvalidArgument", "The retain until date must be in the future!")),
-        Err(_) => Some(Refusal::new(400, "InvalidArgument", "The retain until date must be provided in ISO 8601 format")),
+        Err(_) => {
+            Some(Refusal::new(400, "InvalidArgument", "The retain until date must be provided in ISO 8601 format"))
+        }
     }
 }
 

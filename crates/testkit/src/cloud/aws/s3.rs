@@ -121,7 +121,11 @@ impl Desk {
         }
         let answer = self.with_class(call, answer);
         // The server gives a named version whole, whatever range was asked for.
-        if !range.is_empty() && answer.status() == StatusCode::OK { Ok(rules::cut_to_range(answer, &range, call)) } else { Ok(answer) }
+        if !range.is_empty() && answer.status() == StatusCode::OK {
+            Ok(rules::cut_to_range(answer, &range, call))
+        } else {
+            Ok(answer)
+        }
     }
 
     async fn list(&self, call: &Call, mut parts: Parts, body: Body) -> Result<Response<Body>, Broken> {
