@@ -3,6 +3,7 @@
 
 mod bindings;
 mod caller;
+pub mod cloud;
 mod commands;
 pub mod config;
 pub mod demo;

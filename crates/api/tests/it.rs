@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+#[path = "it/tiles.rs"]
+mod tiles;
+
 use std::path::Path;
 
 /// Compares a committed file with what the code gives; with `HOLDFAST_WRITE_GENERATED` writes it instead.

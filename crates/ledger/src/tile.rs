@@ -136,3 +136,25 @@ pub fn hash_tiles(from: u64, leaves: &[Hash], edge: &HashMap<u8, Vec<Hash>>) -> 
     }
     tiles
 }
+
+/// The paths of all objects that a reader of the tree of `size` leaves needs and a reader of the tree of `from` leaves does not:
+/// full ones and those at the edges, hashes of all levels and entries.
+#[must_use]
+pub fn objects(from: u64, size: u64) -> Vec<String> {
+    let mut paths = Vec::new();
+    for level in 0..8u8 {
+        let full = |leaves: u64| leaves.checked_shr(8 * u32::from(level)).unwrap_or(0) / WIDTH;
+        // At level 0 all leaves count, above it those of full tiles: a partial one comes with the full tiles below it.
+        for index in full(from)..=full(size) {
+            let Some(tile) = Tile::of_size(level, index, size) else { continue };
+            if Tile::of_size(level, index, from) == Some(tile) {
+                continue;
+            }
+            paths.push(tile.path());
+            if level == 0 {
+                paths.push(bundle_path(index, tile.width));
+            }
+        }
+    }
+    paths
+}

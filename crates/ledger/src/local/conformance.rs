@@ -158,9 +158,11 @@ pub async fn tile_store(tiles: Arc<dyn TileStore>) -> Result<(), LedgerError> {
     tiles.forget_partials(full).await?;
     tiles.forget_partials("tile/0/999").await?;
     assert_eq!(tiles.get(full).await?.as_deref(), Some(b"full".as_slice()));
-    for text in ["one\n", "two\n"] {
-        tiles.publish(text).await?;
-        assert_eq!(tiles.published().await?.as_deref(), Some(text), "the newest is published");
+    for size in [1, 2, 300] {
+        let checkpoint = state(0, size)?.0.checkpoint;
+        tiles.publish(checkpoint.text()).await?;
+        tiles.publish(checkpoint.text()).await?;
+        assert_eq!(tiles.published().await?.as_deref(), Some(checkpoint.text()), "the newest is published");
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ pub trait TileStore: Send + Sync {
     /// Tells that the object at `path` is full, so that its partial forerunners may go.
     async fn forget_partials(&self, path: &str) -> Result<(), LedgerError>;
 
-    /// Replaces the published checkpoint, the one object that changes.
+    /// Puts a checkpoint's text in the place of the published one, the one object that changes.
     async fn publish(&self, checkpoint: &str) -> Result<(), LedgerError>;
 
     /// The published checkpoint.
