@@ -1,4 +1,4 @@
-//! Write-once storage: the seams that every backend stands behind, and the local store.
+//! Write-once storage: the seams that every backend stands behind, and the backends.
 //!
 //! Reading, writing, retention and rehydration are four traits, so that code which only reads cannot even name a write.
 //! Nothing here can delete a retained object; there is no delete at all on these seams.
@@ -7,12 +7,15 @@ mod azure;
 mod error;
 mod fixity;
 mod local;
+mod metadata;
+mod s3;
 mod types;
 
 pub use azure::{AzureConfig, AzureStore, AzureTier, RehydrateBy, azure_service};
 pub use error::StoreError;
 pub use fixity::hash_file;
 pub use local::{LocalStore, LocalStoreConfig, RehydrationTime};
+pub use s3::{S3Config, S3Store};
 pub use types::{
     BYTE_RANGE_ALL, Buckets, ByteRange, ByteStream, Capabilities, Created, Link, ObjectEntry, ObjectInfo, ObjectPage,
     PutOptions, RehydrationOption, Ticket,

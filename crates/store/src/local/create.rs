@@ -18,7 +18,7 @@ use super::{
     layout::{check_bucket, check_key, draft_facts},
     records::facts_text,
 };
-use crate::{ByteStream, Created, PutOptions, StoreError};
+use crate::{ByteStream, Created, PutOptions, StoreError, metadata::check_metadata};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use holdfast_model::{Clock, Fixity, ObjectKey, ObjectLocator, Sha256Digest};
@@ -89,18 +89,6 @@ pub(super) async fn create(
     drop(pieces);
     let answer = joined(writer.await);
     cut_off.map_or(answer, Err)
-}
-
-/// As S3 has it, so that what works here works there.
-fn check_metadata(options: &PutOptions) -> Result<(), StoreError> {
-    let visible = |s: &str| s.bytes().all(|b| (b' '..=b'~').contains(&b));
-    match options.metadata.iter().find(|(k, v)| k.is_empty() || !visible(k) || !visible(v)) {
-        None => Ok(()),
-        Some((name, _)) => Err(StoreError::Invalid {
-            what: format!("the metadata {name:?}"),
-            detail: "names and values are visible ASCII characters".to_owned(),
-        }),
-    }
 }
 
 /// A draft's two files, taken away again unless the record was elected.
