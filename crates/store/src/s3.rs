@@ -22,7 +22,7 @@ use aws_sdk_s3::{
     Client,
     config::{StalledStreamProtectionConfig, retry::RetryConfig, timeout::TimeoutConfig},
 };
-use holdfast_model::{Availability, Clock, ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed, StorageTier};
+use holdfast_model::{Clock, ObjectKey, ObjectLocator, ObjectRetention, RehydrationSpeed, StorageState, StorageTier};
 use std::{sync::Arc, time::Duration};
 
 /// One archive on S3. [`S3Config::new`] has defaults for all but the buckets.
@@ -213,7 +213,7 @@ impl Rehydrator for S3Store {
         self.rehydrate(at, speed, keep_days).await
     }
 
-    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<Availability>, StoreError> {
-        self.availabilities(of).await
+    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {
+        self.states(of).await
     }
 }

@@ -1,4 +1,4 @@
-//! Availability of many objects in few calls: what lies close together is listed, a thousand a call; what lies alone is asked for by
+//! The state of many objects in few calls: what lies close together is listed, a thousand a call; what lies alone is asked for by
 //! itself. How densely they lie is learnt on the way.
 
 use super::{
@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{ObjectEntry, StoreError};
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use holdfast_model::{Availability, ObjectKey, ObjectLocator};
+use holdfast_model::{ObjectKey, ObjectLocator, StorageState};
 use std::collections::BTreeMap;
 
 /// A listing pays where it tells of this many at least. A LIST costs about twelve times as much as a HEAD.
@@ -17,12 +17,12 @@ const WORTH_IT: usize = 12;
 type Open<'a> = BTreeMap<&'a ObjectKey, Vec<usize>>;
 
 impl S3Store {
-    pub(super) async fn availabilities(&self, of: &[ObjectLocator]) -> Result<Vec<Availability>, StoreError> {
+    pub(super) async fn states(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {
         let mut buckets: BTreeMap<&str, Open<'_>> = BTreeMap::new();
         for (place, at) in of.iter().enumerate() {
             buckets.entry(&at.bucket).or_default().entry(&at.key).or_default().push(place);
         }
-        let mut found: Vec<Option<Availability>> = vec![None; of.len()];
+        let mut found: Vec<Option<StorageState>> = vec![None; of.len()];
         for (bucket, open) in buckets {
             self.of_bucket(bucket, of, open, &mut found).await?;
         }
@@ -34,7 +34,7 @@ impl S3Store {
         bucket: &str,
         of: &[ObjectLocator],
         mut open: Open<'_>,
-        found: &mut [Option<Availability>],
+        found: &mut [Option<StorageState>],
     ) -> Result<(), StoreError> {
         // How many are asked for one by one before a listing is tried again; grows while listings tell little.
         let mut alone = 2 * WORTH_IT;
@@ -47,11 +47,11 @@ impl S3Store {
             for key in open.keys().take(alone).copied().collect::<Vec<_>>() {
                 open.remove(key);
             }
-            let looks = ask.into_iter().map(|i| async move { Ok((i, self.look(&of[i]).await?.info.availability)) });
-            let looks: Vec<(usize, Availability)> =
+            let looks = ask.into_iter().map(|i| async move { Ok((i, self.look(&of[i]).await?.info.state())) });
+            let looks: Vec<(usize, StorageState)> =
                 futures_util::stream::iter(looks).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
-            for (i, availability) in looks {
-                found[i] = Some(availability);
+            for (i, state) in looks {
+                found[i] = Some(state);
             }
         }
         Ok(())
@@ -64,7 +64,7 @@ impl S3Store {
         bucket: &str,
         of: &[ObjectLocator],
         open: &mut Open<'_>,
-        found: &mut [Option<Availability>],
+        found: &mut [Option<StorageState>],
     ) -> Result<usize, StoreError> {
         let mut marker = Marker::default();
         while let Some(first) = open.keys().next().copied() {
@@ -90,7 +90,7 @@ impl S3Store {
                     let meant =
                         of[i].version_id.as_ref().map_or(newest, |v| Some(v) == entry.locator.version_id.as_ref());
                     if meant && found[i].is_none() {
-                        found[i] = Some(entry.availability.clone());
+                        found[i] = Some(entry.state());
                         told += 1;
                     }
                 }
