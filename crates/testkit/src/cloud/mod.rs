@@ -4,4 +4,4 @@
 pub mod aws;
 mod servers;
 
-pub use servers::{Azurite, Dynoxide, Ministack};
+pub use servers::{Azurite, Dynoxide, Ministack, Rgw};

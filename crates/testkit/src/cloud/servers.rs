@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)] // these are tests
 
 mod azurite;
+mod rgw;
 
 pub use azurite::Azurite;
+pub use rgw::Rgw;
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -41,6 +43,8 @@ struct Recipe {
     url: fn(u16) -> String,
     /// Prepares the folder and says what to run in it.
     programs: fn(&Path, u16) -> Vec<Program>,
+    /// Run once when it answers.
+    settle: fn(&Path),
     /// How long it may take until it answers.
     patience: Duration,
 }
@@ -144,6 +148,8 @@ impl Recipe {
             tokio::time::sleep(Duration::from_millis(100)).await;
             waited += Duration::from_millis(100);
         }
+        let (at, settle) = (running.folder.clone(), self.settle);
+        tokio::task::spawn_blocking(move || settle(&at)).await.expect("the server was made ready");
         fs::write(folder.join("server.json"), note.to_string()).expect("the note of a test server");
         running
     }
@@ -223,7 +229,7 @@ impl Ministack {
         };
         let url = |port| format!("http://127.0.0.1:{port}");
         let patience = Duration::from_secs(120);
-        Self(Recipe { name: "ministack", version: "1.5.33", url, programs, patience }.start().await)
+        Self(Recipe { name: "ministack", version: "1.5.33", url, programs, settle: |_| {}, patience }.start().await)
     }
 
     /// Where it listens.
@@ -260,7 +266,7 @@ impl Dynoxide {
         };
         let url = |port| format!("http://127.0.0.1:{port}");
         let patience = Duration::from_secs(30);
-        Self(Recipe { name: "dynoxide", version: "3.2.0", url, programs, patience }.start().await)
+        Self(Recipe { name: "dynoxide", version: "3.2.0", url, programs, settle: |_| {}, patience }.start().await)
     }
 
     /// Where it listens.

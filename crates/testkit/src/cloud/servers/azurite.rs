@@ -15,7 +15,8 @@ impl Azurite {
     pub async fn start() -> Self {
         let url = |port| format!("https://127.0.0.1:{port}");
         let patience = Duration::from_secs(90);
-        let running = Recipe { name: "azurite", version: "3.37.0", url, programs, patience }.start().await;
+        let running =
+            Recipe { name: "azurite", version: "3.37.0", url, programs, settle: |_| {}, patience }.start().await;
         let ca = fs::read_to_string(running.folder.join("ca.pem")).expect("the certificate authority of azurite");
         Self(running, ca)
     }
