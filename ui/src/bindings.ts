@@ -1297,6 +1297,23 @@ export type RecordingRequest = {
 id: string, };
 
 /**
+ * Result of asking the storage where recordings lie.
+ */
+export type RefreshView = { 
+/**
+ * Recordings looked at.
+ */
+looked_at: number, 
+/**
+ * Those that lie elsewhere, or are more or less readable, than the index said.
+ */
+changed: number, 
+/**
+ * Those whose bytes are not there.
+ */
+missing: number, };
+
+/**
  * One recording in a list.
  */
 export type ResultRow = { 
@@ -1797,6 +1814,8 @@ export interface Commands {
   index_check: { request: Nothing; answer: IndexReport };
   /** Rebuilds the index from the manifests. */
   index_rebuild: { request: Nothing; answer: IndexReport };
+  /** Asks the storage where recordings lie now, and tells the index. */
+  index_refresh: { request: Nothing; answer: RefreshView };
   /** Settings as they are in force. */
   settings: { request: Nothing; answer: SettingsView };
   /** Stops a task. */

@@ -105,6 +105,8 @@ commands! {
     index_check(Nothing) -> IndexReport;
     /// Rebuilds the index from the manifests.
     index_rebuild(Nothing) -> IndexReport;
+    /// Asks the storage where recordings lie now, and tells the index.
+    index_refresh(Nothing) -> RefreshView;
     /// Settings as they are in force.
     settings(Nothing) -> SettingsView;
     /// Stops a task.

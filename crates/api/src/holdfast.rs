@@ -50,6 +50,8 @@ pub struct Holdfast {
     pub(crate) started: i64,
     pub(crate) events: broadcast::Sender<ApiEvent>,
     running: Running,
+    /// When this process asked the storage where recordings lie.
+    pub(crate) refreshed: Mutex<Option<jiff::Timestamp>>,
     pub(crate) driver: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -146,6 +148,7 @@ impl Holdfast {
             started,
             events: broadcast::channel(1024).0,
             running: Running::default(),
+            refreshed: Mutex::default(),
             driver: Mutex::default(),
         }))
     }

@@ -359,6 +359,8 @@ pub(crate) enum IndexCommand {
     Rebuild,
     /// Compare it with manifests and ledger.
     Check,
+    /// Ask the storage where recordings lie now (lifecycle rules move them) and note it.
+    Refresh,
 }
 
 #[derive(Debug, Subcommand)]

@@ -355,6 +355,14 @@ pub(crate) fn ledger_report(r: &LedgerReportView) -> String {
     out
 }
 
+pub(crate) fn refresh(r: &RefreshView) -> String {
+    let mut out = format!("{} recordings looked at, {} lie elsewhere than was noted.\n", r.looked_at, r.changed);
+    if r.missing > 0 {
+        let _ = writeln!(out, "The bytes of {} are not in the storage: run `holdfast verify` on them.", r.missing);
+    }
+    out
+}
+
 pub(crate) fn index_report(r: &IndexReport) -> String {
     let mut out = format!(
         "{} rows, {} manifests: {} missing, {} surplus, {} different, {} unfinished, {} damaged.\n",

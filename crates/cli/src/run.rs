@@ -136,6 +136,11 @@ impl Session<'_> {
             Command::Ledger(l) => self.ledger(l).await,
             Command::Index(i) => {
                 let report = match i {
+                    IndexCommand::Refresh => {
+                        let report = h.index_refresh(c, Nothing {}).await?;
+                        out.answer(&report, render::refresh);
+                        return Ok(ExitCode::from(if report.missing == 0 { exit::OK } else { exit::EVIDENCE }));
+                    }
                     IndexCommand::Rebuild => h.index_rebuild(c, Nothing {}).await?,
                     IndexCommand::Check => h.index_check(c, Nothing {}).await?,
                 };
@@ -202,6 +207,10 @@ impl Session<'_> {
             }
             for s in summaries.iter().filter(|s| s.archived + s.quarantined + s.failed > 0) {
                 self.out.note(render::ingest(s).trim_end());
+            }
+            // What cannot be asked today is asked on the next pass; taking in does not wait for it.
+            if let Err(e) = self.holdfast.index_refresh_daily(&self.caller).await {
+                self.out.note(&e.message);
             }
             tokio::time::sleep(interval).await;
         }

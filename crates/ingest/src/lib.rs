@@ -16,6 +16,7 @@ mod examine;
 mod item;
 mod owner;
 mod quarantine;
+mod refresh;
 mod run;
 mod settings;
 
@@ -23,5 +24,6 @@ pub use archiver::{Archiver, ArchiverParts, ArchiverStatus, RunRecord};
 pub use error::IngestError;
 pub use item::state;
 pub use quarantine::{Decision, QuarantineCase, aside};
+pub use refresh::{RefreshReport, refresh};
 pub use run::{RunFault, RunSummary};
 pub use settings::{ACCESSION_MANIFEST_DETAIL, STEPS, Settings, TierPolicy};

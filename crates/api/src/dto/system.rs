@@ -124,6 +124,19 @@ dto! {
         pub key: String,
     }
 
+    /// Result of asking the storage where recordings lie.
+    pub struct RefreshView {
+        /// Recordings looked at.
+        #[ts(type = "number")]
+        pub looked_at: u64,
+        /// Those that lie elsewhere, or are more or less readable, than the index said.
+        #[ts(type = "number")]
+        pub changed: u64,
+        /// Those whose bytes are not there.
+        #[ts(type = "number")]
+        pub missing: u64,
+    }
+
     /// Result of rebuilding or checking the index.
     pub struct IndexReport {
         /// Rows in the index.

@@ -1,12 +1,19 @@
-use crate::{ApiError, ApiErrorKind, Caller, Holdfast, config::SourceConfig, dto::*, task::Task, words};
+use crate::{
+    ApiError, ApiErrorKind, Caller, Holdfast,
+    config::SourceConfig,
+    dto::*,
+    task::{Task, lock},
+    words,
+};
 use holdfast_connectors::{FolderOptions, FolderSource, Readiness, SourceConnector};
 use holdfast_ingest::{
-    Decision, QuarantineCase, RunSummary,
+    Decision, QuarantineCase, RefreshReport, RunSummary,
     catalogue::{self, CatalogueFinding, CatalogueReport},
-    state,
+    refresh, state,
 };
 use holdfast_model::Cancel;
 use holdfast_verify::{Finding, FindingCode};
+use jiff::SignedDuration;
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -16,6 +23,8 @@ use std::{
 const LISTED: usize = 1_000;
 /// How many runs are told.
 const RUNS: usize = 20;
+/// How often the storage is asked where recordings lie.
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 impl Holdfast {
     /// Takes in a folder, once. What a broken-off run left is taken up first.
@@ -204,6 +213,26 @@ impl Holdfast {
         // Holds stand with the matters, not in the manifests.
         self.desk.restate_holds().await?;
         Ok(index_report(report))
+    }
+
+    /// Asks the storage where recordings lie now (lifecycle rules move them), and tells the index.
+    ///
+    /// # Errors
+    /// Where store or index cannot be read; `ingest.cancelled`.
+    pub async fn index_refresh(&self, _: &Caller, _: Nothing) -> Result<RefreshView, ApiError> {
+        let (sink, cancel) = self.task("index_refresh");
+        let RefreshReport { looked_at, changed, missing } = refresh(&self.catalogue, sink.as_ref(), &cancel).await?;
+        *lock(&self.refreshed) = Some(self.clock.now());
+        Ok(RefreshView { looked_at, changed, missing })
+    }
+
+    /// [`Self::index_refresh`], where this process has not done it for a day: lifecycle rules work once a day.
+    ///
+    /// # Errors
+    /// As [`Self::index_refresh`].
+    pub async fn index_refresh_daily(&self, caller: &Caller) -> Result<Option<RefreshView>, ApiError> {
+        let recent = lock(&self.refreshed).is_some_and(|at| self.clock.now() < at.saturating_add(DAY).unwrap_or(at));
+        if recent { Ok(None) } else { self.index_refresh(caller, Nothing {}).await.map(Some) }
     }
 }
 

@@ -1,7 +1,11 @@
 use crate::support::{Home, agent, sidecar};
 use holdfast_index::Query;
-use holdfast_ingest::catalogue::{self, CatalogueFinding};
-use holdfast_model::{Cancel, NoProgress};
+use holdfast_ingest::{
+    RefreshReport,
+    catalogue::{self, CatalogueFinding},
+    refresh,
+};
+use holdfast_model::{Availability, Cancel, NoProgress, StorageTier};
 use serde_json::json;
 
 #[tokio::test]
@@ -63,4 +67,60 @@ async fn every_disagreement_is_named() {
     assert!(report.findings.contains(&CatalogueFinding::Surplus(surplus.archive_id)));
     catalogue::rebuild(&home.parts, &agent(), &NoProgress, &Cancel::default()).await.unwrap();
     home.check().await;
+}
+
+/// A store in which everything lies in another class than it was archived to, but for what is gone.
+struct Moved {
+    gone: holdfast_model::ObjectLocator,
+}
+
+#[async_trait::async_trait]
+impl holdfast_store::Rehydrator for Moved {
+    fn options(&self, _: &str) -> Vec<holdfast_store::RehydrationOption> {
+        Vec::new()
+    }
+    async fn request(
+        &self,
+        at: &holdfast_model::ObjectLocator,
+        _: holdfast_model::RehydrationSpeed,
+        _: u16,
+    ) -> Result<holdfast_store::Ticket, holdfast_store::StoreError> {
+        Err(holdfast_store::StoreError::NotFound(at.clone()))
+    }
+    async fn status(
+        &self,
+        of: &[holdfast_model::ObjectLocator],
+    ) -> Result<Vec<holdfast_model::StorageState>, holdfast_store::StoreError> {
+        let state = holdfast_model::StorageState {
+            tier: StorageTier::DeepCold,
+            storage_class: "DEEP_ARCHIVE".into(),
+            availability: Availability::Offline,
+        };
+        match of.iter().find(|at| **at == self.gone) {
+            Some(at) => Err(holdfast_store::StoreError::NotFound(at.clone())),
+            None => Ok(vec![state; of.len()]),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_lifecycle_moved_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::open(dir.path()).await;
+    for name in ["a", "b", "c"] {
+        home.voice(name, 700);
+    }
+    home.ingest().await;
+    let gone = home.rows().await[1].locator.clone();
+    let mut parts = home.parts.clone();
+    parts.store.rehydrator = Some(std::sync::Arc::new(Moved { gone: gone.clone() }));
+    let report = refresh(&parts, &NoProgress, &Cancel::default()).await.unwrap();
+    assert_eq!(report, RefreshReport { looked_at: 3, changed: 2, missing: 1 });
+    for row in home.rows().await {
+        let moved = row.locator != gone;
+        assert_eq!((row.tier_now() == StorageTier::DeepCold, row.tier), (moved, StorageTier::Hot));
+    }
+    assert!(catalogue::check(&home.parts, &NoProgress, &Cancel::default()).await.unwrap().agrees());
+    let again = refresh(&parts, &NoProgress, &Cancel::default()).await.unwrap();
+    assert_eq!((again.changed, again.missing), (0, 1));
 }
