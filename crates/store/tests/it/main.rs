@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // a test
 
+mod azure;
 mod child;
 mod crash;
 mod disk;

@@ -2,6 +2,7 @@
 //! get wrong against the cloud, keep archive tiers under a manual clock, and fail on order.
 
 pub mod aws;
+pub mod azure;
 mod servers;
 
 pub use servers::{Azurite, Dynoxide, Ministack, Rgw};

@@ -1,0 +1,513 @@
+//! A proxy before Azurite that speaks https and keeps, under a clock of the test, what Azurite does not: versions, the archive
+//! tier and rehydration, retention and hold of versions, encryption scopes. It counts calls and fails on order.
+//!
+//! Not as at Azure, on purpose: a protected current version is refused to be deleted or written over even without its version
+//! id, where Azure would keep it as a previous version.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)] // for tests
+
+mod answer;
+mod call;
+mod fault;
+mod listing;
+mod rules;
+mod sas;
+mod shelf;
+mod tls;
+
+pub use fault::{Fault, FaultKind};
+
+use answer::{EXPIRED, NOT_YOU, Refusal, empty, http_date, set};
+use async_trait::async_trait;
+use axum::{
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, Request, Response, StatusCode},
+};
+use azure_core::{
+    credentials::{AccessToken, TokenCredential, TokenRequestOptions},
+    http::{Transport, Url},
+    time::{Duration as AzureDuration, OffsetDateTime},
+};
+use azure_storage_blob::BlobServiceClient;
+use bytes::Bytes;
+use call::{Call, encode_path};
+use futures_util::StreamExt as _;
+use holdfast_model::Clock;
+use hyper_util::rt::TokioIo;
+use jiff::SignedDuration;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use shelf::Shelf;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+
+/// The upstream takes this from anyone: Azurite's well-known key signed it, for everything, until 2099.
+const UPSTREAM_SAS: &str = "st=2020-01-01T00%3A00%3A00Z&se=2099-01-01T00%3A00%3A00Z&sp=rwdlacupft&sv=2026-10-06&ss=b&srt=sco\
+                            &sig=MnQqwOEaIC1kvO7UZHNftcPyE0Qb4y1vv5dr6n%2F8J6w%3D";
+/// What the shelf keeps must not reach the upstream, which would ignore or refuse it.
+const KEPT: [&str; 6] = [
+    "x-ms-access-tier",
+    "x-ms-immutability-policy-until-date",
+    "x-ms-immutability-policy-mode",
+    "x-ms-legal-hold",
+    "x-ms-encryption-scope",
+    "x-ms-rehydrate-priority",
+];
+
+/// A proxy on loopback. It ends with the last of its clones.
+#[derive(Clone)]
+pub struct AzureProxy(Arc<Running>);
+
+struct Running {
+    at: SocketAddr,
+    ca: String,
+    desk: Arc<Desk>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// What all connections share.
+struct Desk {
+    upstream: String,
+    client: reqwest::Client,
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    /// Held while a blob is written over or taken away.
+    turn: tokio::sync::Mutex<()>,
+}
+
+struct State {
+    rules: Vec<Fault>,
+    calls: BTreeMap<&'static str, usize>,
+    log: Vec<(String, String)>,
+    denied: BTreeSet<String>,
+    expired_tokens: bool,
+    versioning: bool,
+    forced_scope: Option<String>,
+    patience: Duration,
+    shelf: Shelf,
+}
+
+/// How a call ends.
+enum End {
+    Answer(Response<Body>),
+    /// The connection closes without one.
+    Cut,
+}
+
+impl AzureProxy {
+    /// Stands before the account at `upstream` (`https://127.0.0.1:PORT/devstoreaccount1`).
+    pub async fn start(upstream: impl AsRef<str>, clock: Arc<dyn Clock>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+        let at = listener.local_addr().expect("an address");
+        let (acceptor, ca) = tls::acceptor();
+        let client =
+            reqwest::Client::builder().tls_danger_accept_invalid_certs(true).no_proxy().build().expect("a client");
+        let state = State {
+            rules: Vec::new(),
+            calls: BTreeMap::new(),
+            log: Vec::new(),
+            denied: BTreeSet::new(),
+            expired_tokens: false,
+            versioning: true,
+            forced_scope: None,
+            patience: Duration::from_secs(30),
+            shelf: Shelf::default(),
+        };
+        let desk = Arc::new(Desk {
+            upstream: upstream.as_ref().trim_end_matches('/').to_owned(),
+            client,
+            clock,
+            state: Mutex::new(state),
+            turn: tokio::sync::Mutex::default(),
+        });
+        let task = tokio::spawn(accept(listener, acceptor, desk.clone()));
+        Self(Arc::new(Running { at, ca, desk, task }))
+    }
+
+    /// The account's address: `https://127.0.0.1:PORT/devstoreaccount1`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}/{}", self.0.at, sas::ACCOUNT)
+    }
+
+    /// The authority to trust, PEM.
+    #[must_use]
+    pub fn ca_pem(&self) -> &str {
+        &self.0.ca
+    }
+
+    /// An account SAS for everything, to put behind `?`; good for a year of the test's clock.
+    #[must_use]
+    pub fn account_sas(&self) -> String {
+        let end = self.0.desk.clock.now() + SignedDuration::from_hours(365 * 24);
+        let sig = utf8_percent_encode(sas::ACCOUNT_SIGNATURE, NON_ALPHANUMERIC);
+        let end = end.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let end = utf8_percent_encode(&end, NON_ALPHANUMERIC);
+        format!("sv=2026-04-06&ss=b&srt=sco&sp=rwdxylacuptfi&se={end}&spr=https&sig={sig}")
+    }
+
+    /// A shared HTTP client that trusts the proxy and waits no longer than `read_timeout` for an answer.
+    #[must_use]
+    pub fn transport(&self, read_timeout: Duration) -> Transport {
+        let ca = reqwest::Certificate::from_pem(self.ca_pem().as_bytes()).expect("a certificate");
+        let client = reqwest::Client::builder().tls_certs_only([ca]).no_proxy().read_timeout(read_timeout).build();
+        Transport::new(Arc::new(client.expect("a client")))
+    }
+
+    /// A client with a token, whose calls time out after two seconds.
+    #[must_use]
+    pub fn service(&self) -> BlobServiceClient {
+        let url = Url::parse(&self.url()).expect("an address");
+        let transport = self.transport(Duration::from_secs(2));
+        holdfast_store::azure_service(url, Some(Arc::new(AnyToken)), Some(transport)).expect("a client")
+    }
+
+    /// Makes a container.
+    pub async fn container(&self, name: &str) {
+        self.0.desk.make_container(name).await;
+    }
+
+    /// Adds a fault.
+    pub fn fault(&self, fault: Fault) {
+        self.0.desk.state().rules.push(fault);
+    }
+
+    /// Forgets all faults.
+    pub fn clear_faults(&self) {
+        self.0.desk.state().rules.clear();
+    }
+
+    /// How often the operation was called, failed calls and the client's own retries included.
+    #[must_use]
+    pub fn calls(&self, op: &str) -> usize {
+        self.0.desk.state().calls.get(op).copied().unwrap_or(0)
+    }
+
+    /// All calls so far in order: operation, and `container/blob`.
+    #[must_use]
+    pub fn log(&self) -> Vec<(String, String)> {
+        self.0.desk.state().log.clone()
+    }
+
+    /// Refuses an operation with `AuthorizationPermissionMismatch`.
+    pub fn deny(&self, op: &str) {
+        self.0.desk.state().denied.insert(op.to_owned());
+    }
+
+    /// Takes [`Self::deny`] back.
+    pub fn allow(&self, op: &str) {
+        self.0.desk.state().denied.remove(op);
+    }
+
+    /// Whether every token has expired.
+    pub fn expire_tokens(&self, expired: bool) {
+        self.0.desk.state().expired_tokens = expired;
+    }
+
+    /// Whether the account keeps versions (it does).
+    pub fn versioning(&self, on: bool) {
+        self.0.desk.state().versioning = on;
+    }
+
+    /// The scope that the containers force on what is written, whatever it asks for.
+    pub fn force_scope(&self, scope: Option<&str>) {
+        self.0.desk.state().forced_scope = scope.map(str::to_owned);
+    }
+
+    /// How long a connection stays open where no answer comes (30 s).
+    pub fn set_patience(&self, patience: Duration) {
+        self.0.desk.state().patience = patience;
+    }
+
+    /// What lifecycle does: the current version goes to `tier` in place. Its id and its last modification stay.
+    ///
+    /// # Panics
+    /// Where there is no such blob.
+    pub async fn transition(&self, container: &str, blob: &str, tier: &str) {
+        let desk = &self.0.desk;
+        assert!(desk.head(container, blob).await.is_success(), "there is no {container}/{blob}");
+        let mut state = desk.state();
+        let version = state.shelf.current(container, blob, &*desk.clock);
+        (version.tier, version.changed_at, version.pending) = (tier.to_owned(), desk.clock.now(), None);
+    }
+
+    /// How many versions there are of a blob, the current one included.
+    #[must_use]
+    pub fn versions(&self, container: &str, blob: &str) -> usize {
+        let desk = &self.0.desk;
+        desk.state().shelf.versions(container, blob, &*desk.clock).len()
+    }
+}
+
+/// A credential whose token the proxy takes.
+#[derive(Debug)]
+struct AnyToken;
+
+#[async_trait]
+impl TokenCredential for AnyToken {
+    async fn get_token(&self, _: &[&str], _: Option<TokenRequestOptions<'_>>) -> azure_core::Result<AccessToken> {
+        // The SDK looks at the real clock for when to ask again.
+        #[allow(clippy::disallowed_methods)]
+        let later = OffsetDateTime::now_utc() + AzureDuration::hours(24);
+        Ok(AccessToken::new("a-token-of-tests", later))
+    }
+}
+
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, desk: Arc<Desk>) {
+    // Connections end with the proxy.
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            incoming = listener.accept() => {
+                if let Ok((stream, _)) = incoming {
+                    connections.spawn(connection(stream, acceptor.clone(), desk.clone()));
+                }
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, acceptor: TlsAcceptor, desk: Arc<Desk>) {
+    let _ = stream.set_nodelay(true);
+    let Ok(stream) = acceptor.accept(stream).await else { return };
+    let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
+        let desk = desk.clone();
+        async move {
+            match desk.serve(request.map(Body::new)).await {
+                End::Answer(answer) => Ok(answer),
+                End::Cut => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
+            }
+        }
+    });
+    // A fault of the connection is the client's to see.
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+impl Desk {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn serve(&self, request: Request<Body>) -> End {
+        let (parts, body) = request.into_parts();
+        let call = Call::of(&parts);
+        let Ok(body) = to_bytes(body, usize::MAX).await else { return End::Cut };
+        let (fault, patience) = {
+            let mut state = self.state();
+            *state.calls.entry(call.op).or_default() += 1;
+            state.log.push((call.op.to_owned(), call.subject()));
+            (fault::next(&mut state.rules, call.op, &call.subject()), state.patience)
+        };
+        let head = call.method == Method::HEAD;
+        let mut now = self.clock.now();
+        let refusal = match &fault {
+            Some(FaultKind::ServerBusy) => Some(Refusal(503, "ServerBusy")),
+            Some(FaultKind::OperationTimedOut) => Some(Refusal(500, "OperationTimedOut")),
+            Some(FaultKind::InternalError) => Some(Refusal(500, "InternalError")),
+            Some(FaultKind::ExpiredToken) => Some(EXPIRED),
+            Some(FaultKind::AuthenticationFailed) => Some(NOT_YOU),
+            Some(FaultKind::ClockSkew(by)) => {
+                now = now.saturating_add(SignedDuration::try_from(*by).expect("a short time")).expect("in range");
+                Some(NOT_YOU)
+            }
+            Some(FaultKind::Answer(status, code)) => Some(Refusal(*status, code)),
+            Some(FaultKind::TimeoutBefore) => {
+                tokio::time::sleep(patience).await;
+                return End::Cut;
+            }
+            Some(FaultKind::CutBefore) => return End::Cut,
+            Some(FaultKind::Delay(by)) => {
+                tokio::time::sleep(*by).await;
+                None
+            }
+            _ => None,
+        };
+        let refusal = refusal.or_else(|| self.refused(&call));
+        let mut answer = match refusal {
+            Some(refusal) => refusal.answer(head),
+            None => self.rule(&call, body).await.unwrap_or_else(|refusal| refusal.answer(head)),
+        };
+        set(&mut answer, "date", &http_date(now));
+        match fault {
+            Some(FaultKind::TimeoutAfter) => {
+                tokio::time::sleep(patience).await;
+                End::Cut
+            }
+            Some(FaultKind::CutAfter) => End::Cut,
+            Some(FaultKind::OperationTimedOutAfter) => End::Answer(Refusal(500, "OperationTimedOut").answer(head)),
+            Some(FaultKind::ResetMidBody(n)) => {
+                End::Answer(bent(answer, move |b| b.slice(..n.min(b.len())), true).await)
+            }
+            Some(FaultKind::ShortBody(n)) => End::Answer(bent(answer, move |b| b.slice(..n.min(b.len())), false).await),
+            Some(FaultKind::WrongBytes(at)) => End::Answer(bent(answer, move |b| flipped(&b, at), false).await),
+            _ => End::Answer(answer),
+        }
+    }
+
+    fn refused(&self, call: &Call) -> Option<Refusal> {
+        let (denied, expired) = {
+            let state = self.state();
+            (state.denied.contains(call.op), state.expired_tokens)
+        };
+        if let Err(refusal) = sas::check(call, self.clock.now()) {
+            return Some(refusal);
+        }
+        let token = call.header("authorization").is_some();
+        if expired && token { Some(EXPIRED) } else { denied.then_some(Refusal(403, "AuthorizationPermissionMismatch")) }
+    }
+
+    fn upstream_url(&self, container: &str, blob: &str, query: &str) -> String {
+        let path = if blob.is_empty() {
+            encode_path(container)
+        } else {
+            format!("{}/{}", encode_path(container), encode_path(blob))
+        };
+        let query = if query.is_empty() { String::new() } else { format!("{query}&") };
+        format!("{}/{path}?{query}{UPSTREAM_SAS}", self.upstream)
+    }
+
+    async fn forward(&self, call: &Call, body: Bytes) -> Response<Body> {
+        self.forward_to(call, &call.container, &call.blob, body).await
+    }
+
+    async fn forward_to(&self, call: &Call, container: &str, blob: &str, body: Bytes) -> Response<Body> {
+        // A SAS was checked here; the upstream has its own. Versions lie under names of their own.
+        const OURS: [&str; 16] = [
+            "versionid",
+            "sv",
+            "ss",
+            "srt",
+            "sp",
+            "se",
+            "st",
+            "spr",
+            "sig",
+            "sr",
+            "skoid",
+            "sktid",
+            "skt",
+            "ske",
+            "sks",
+            "skv",
+        ];
+        let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let query: Vec<_> = call.query.iter().filter(|(n, _)| !OURS.contains(&n.as_str())).collect();
+        let query: Vec<_> = query.iter().map(|(n, v)| format!("{}={}", encode(n), encode(v))).collect();
+        let mut headers = call.headers.clone();
+        for name in ["host", "authorization", "content-length", "connection", "accept-encoding", "transfer-encoding"] {
+            headers.remove(name);
+        }
+        for name in KEPT {
+            headers.remove(name);
+        }
+        let request = self
+            .client
+            .request(call.method.clone(), self.upstream_url(container, blob, &query.join("&")))
+            .headers(headers)
+            .body(body);
+        let answer = request.send().await.expect("the upstream answers");
+        let mut out = empty(answer.status().as_u16());
+        for (name, value) in answer.headers() {
+            if !matches!(name.as_str(), "connection" | "keep-alive" | "transfer-encoding" | "date") {
+                out.headers_mut().insert(name.clone(), value.clone());
+            }
+        }
+        if call.method != Method::HEAD {
+            *out.body_mut() = Body::from(answer.bytes().await.expect("the upstream's body"));
+        }
+        out
+    }
+
+    /// Copies bytes upstream as a copy does: type and metadata of the source, unless the call has metadata of its own.
+    async fn copy(&self, call: &Call, container: &str, blob: &str) -> Response<Body> {
+        let got = self.forward(&Self::bare(Method::GET, container, blob), Bytes::new()).await;
+        if !got.status().is_success() {
+            return got;
+        }
+        let (parts, body) = got.into_parts();
+        let bytes = to_bytes(body, usize::MAX).await.expect("a body");
+        let mut copy = Call { method: Method::PUT, query: Vec::new(), ..call.clone() };
+        let own = copy.headers.keys().any(|n| n.as_str().starts_with("x-ms-meta-"));
+        for (name, value) in &parts.headers {
+            if name.as_str().starts_with("x-ms-meta-") && !own {
+                copy.headers.insert(name.clone(), value.clone());
+            }
+        }
+        if let Some(media_type) = parts.headers.get("content-type") {
+            copy.headers.insert("x-ms-blob-content-type", media_type.clone());
+        }
+        copy.headers.remove("x-ms-copy-source");
+        copy.headers.insert("x-ms-blob-type", "BlockBlob".parse().expect("a value"));
+        let mut answer = self.forward(&copy, bytes).await;
+        set(&mut answer, "x-ms-copy-id", "00000000-0000-0000-0000-00000000000c");
+        set(&mut answer, "x-ms-copy-status", "success");
+        answer
+    }
+
+    fn bare(method: Method, container: &str, blob: &str) -> Call {
+        let (container, blob) = (container.to_owned(), blob.to_owned());
+        Call { op: "Own", method, container, blob, version: None, query: Vec::new(), headers: HeaderMap::new() }
+    }
+
+    /// Whether the upstream has a blob.
+    async fn head(&self, container: &str, blob: &str) -> StatusCode {
+        self.forward(&Self::bare(Method::HEAD, container, blob), Bytes::new()).await.status()
+    }
+
+    async fn size(&self, container: &str, blob: &str) -> u64 {
+        let answer = self.forward(&Self::bare(Method::HEAD, container, blob), Bytes::new()).await;
+        call::header(answer.headers(), "content-length").and_then(|n| n.parse().ok()).unwrap_or(0)
+    }
+
+    async fn make_container(&self, name: &str) {
+        let mut call = Self::bare(Method::PUT, name, "");
+        call.query.push(("restype".to_owned(), "container".to_owned()));
+        let status = self.forward(&call, Bytes::new()).await.status();
+        assert!(status.is_success() || status == StatusCode::CONFLICT, "{name} could not be made: {status}");
+    }
+}
+
+fn flipped(bytes: &Bytes, at: usize) -> Bytes {
+    let mut bytes = bytes.to_vec();
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte ^= 1;
+    }
+    Bytes::from(bytes)
+}
+
+/// The answer with another body under the same headers.
+async fn bent(answer: Response<Body>, bend: impl FnOnce(Bytes) -> Bytes, reset: bool) -> Response<Body> {
+    let (parts, body) = answer.into_parts();
+    let bytes = to_bytes(body, usize::MAX).await.expect("a body");
+    let mut parts = parts;
+    parts.headers.insert("content-length", bytes.len().into());
+    let end = reset.then(|| Err(io::Error::from(io::ErrorKind::ConnectionReset)));
+    let pieces = futures_util::stream::iter([Ok(bend(bytes))]).chain(futures_util::stream::iter(end));
+    Response::from_parts(parts, Body::from_stream(pieces))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    #[test]
+    fn dates_go_both_ways() {
+        let at: Timestamp = "2026-03-15T12:00:00Z".parse().unwrap();
+        assert_eq!(http_date(at), "Sun, 15 Mar 2026 12:00:00 GMT");
+        assert_eq!(answer::parse_http_date(&http_date(at)), Some(at));
+    }
+}
