@@ -158,6 +158,7 @@ const TABLE: &[(&str, Meaning)] = &[
     ("LeaseIdMissing", Meaning::Refused("someone holds a lease on it")),
     ("InvalidBlobType", Meaning::Refused("it is not a block blob")),
     ("InvalidResourceName", Meaning::Invalid("the service does not take this name")),
+    ("OutOfRangeInput", Meaning::Invalid("the name is too short or too long")),
     ("InvalidMetadata", Meaning::Invalid("the service does not take this metadata")),
     ("MetadataTooLarge", Meaning::Invalid("all metadata together may have 8 KB")),
     ("InvalidTags", Meaning::Invalid("the service does not take these tags")),

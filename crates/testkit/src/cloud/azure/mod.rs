@@ -365,6 +365,9 @@ impl Desk {
         if let Err(refusal) = sas::check(call, self.clock.now()) {
             return Some(refusal);
         }
+        if call.method == Method::PUT && call.header("content-length").is_none() {
+            return Some(Refusal(411, "MissingContentLengthHeader"));
+        }
         let token = call.header("authorization").is_some();
         if expired && token { Some(EXPIRED) } else { denied.then_some(Refusal(403, "AuthorizationPermissionMismatch")) }
     }
@@ -412,6 +415,9 @@ impl Desk {
         }
         for name in KEPT {
             headers.remove(name);
+        }
+        if body.is_empty() && call.method == Method::PUT {
+            headers.insert("content-length", 0.into());
         }
         let request = self
             .client
