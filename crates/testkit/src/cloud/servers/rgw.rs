@@ -1,7 +1,7 @@
 use super::{Program, Recipe, Running, free_port};
 use std::{fs, path::Path, process::Command, time::Duration};
 
-/// S3 of Ceph (radosgw over one monitor, one manager and one storage daemon in memory, each as small as they get): a second
+/// S3 of Ceph (radosgw over one monitor and one storage daemon in memory, as small as they get; no manager): a second
 /// opinion on Object Lock, versions and signatures. Sign with `test` and `test`.
 #[derive(Debug, Clone)]
 pub struct Rgw(Running);
@@ -14,7 +14,7 @@ impl Rgw {
     pub async fn start() -> Self {
         let url = |port| format!("http://127.0.0.1:{port}");
         let patience = Duration::from_secs(120);
-        Self(Recipe { name: "rgw", version: "1", url, programs, settle, patience }.start().await)
+        Self(Recipe { name: "rgw", version: "2", url, programs, settle, patience }.start().await)
     }
 
     /// Where it listens.
@@ -57,7 +57,8 @@ debug_osd = 0
 debug_ms = 0
 mon_data = {at}/mon
 osd_data = {at}/osd
-mgr_data = {at}/mgr
+paxos_propose_interval = 0.05
+paxos_min_wait = 0.01
 osd_objectstore = memstore
 memstore_device_bytes = 4294967296
 osd_memory_target = 939524096
@@ -82,15 +83,15 @@ fn programs(folder: &Path, port: u16) -> Vec<Program> {
     let fsid = fs::read_to_string("/proc/sys/kernel/random/uuid").expect("an id");
     let (fsid, monitor) = (fsid.trim(), free_port());
     fs::write(folder.join("ceph.conf"), configuration(folder, fsid, monitor, port)).expect("a configuration");
-    for sub in ["mon", "osd", "mgr"] {
+    for sub in ["mon", "osd"] {
         fs::create_dir_all(folder.join(sub)).expect("a folder");
     }
     let address = format!("[v2:127.0.0.1:{monitor}]");
     run(folder, &["monmaptool", "--create", "--fsid", fsid, "--addv", "a", &address, "monmap"]);
     let all = "allow *";
-    for (name, first) in [("mon.", true), ("client.admin", false), ("osd.0", false), ("mgr.a", false)] {
-        let mut key = vec!["ceph-authtool", "keyring", "--gen-key", "-n", name, "--cap", "mon", all];
-        key.extend(["--cap", "osd", all, "--cap", "mgr", all]);
+    for (name, first) in [("mon.", true), ("client.admin", false), ("osd.0", false)] {
+        let mut key =
+            vec!["ceph-authtool", "keyring", "--gen-key", "-n", name, "--cap", "mon", all, "--cap", "osd", all];
         if first {
             key.push("--create-keyring");
         }
@@ -102,7 +103,6 @@ fn programs(folder: &Path, port: u16) -> Vec<Program> {
     let daemon = |argv: &[&str]| Program { argv: argv.iter().map(|a| (*a).to_owned()).collect(), env: vec![] };
     vec![
         daemon(&["ceph-mon", "-f", "-c", "ceph.conf", "-i", "a"]),
-        daemon(&["ceph-mgr", "-f", "-c", "ceph.conf", "-i", "a"]),
         daemon(&["ceph-osd", "-f", "-c", "ceph.conf", "-i", "0"]),
         daemon(&["radosgw", "-f", "-c", "ceph.conf", "-n", "client.admin"]),
     ]
@@ -117,10 +117,7 @@ fn settle(folder: &Path) {
 
 fn run(folder: &Path, argv: &[&str]) {
     let out = Command::new(argv[0]).args(&argv[1..]).current_dir(folder).output().unwrap_or_else(|e| {
-        panic!(
-            "{} ({e}): install the Debian packages radosgw ceph-mon ceph-osd ceph-mgr (scripts/test does it)",
-            argv[0]
-        )
+        panic!("{} ({e}): install the Debian packages radosgw ceph-mon ceph-osd (scripts/test does it)", argv[0])
     });
     assert!(out.status.success(), "{argv:?}: {}", String::from_utf8_lossy(&out.stderr));
 }

@@ -1,10 +1,11 @@
 # Runs a test server and ends it when no test has touched it for a while. Argument: its plan (JSON).
-import fcntl, json, os, shutil, signal, subprocess, sys, time
+import ctypes, fcntl, json, os, shutil, signal, subprocess, sys, time
 
 plan = json.load(open(sys.argv[1]))
 folder, idle_s = plan["folder"], plan["idle_s"]
 touched = os.path.join(folder, "touched")
-os.setpgid(0, 0) if os.getpgrp() != os.getpid() else None
+PR_SET_PDEATHSIG = 1  # so that nothing stays where the watchdog itself is killed
+libc = ctypes.CDLL(None)
 base = {k: v for k, v in os.environ.items() if k in ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH")}
 children = []
 
@@ -35,7 +36,8 @@ signal.signal(signal.SIGTERM, stop)
 for n, program in enumerate(plan["programs"]):
     log = open(os.path.join(folder, f"{n}.log"), "wb")
     children.append(subprocess.Popen(program["argv"], env={**base, **program["env"]}, cwd=folder,
-                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+                                     stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                     preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)))
 while True:
     time.sleep(1)
     dead = [c.args[0] for c in children if c.poll() is not None]
