@@ -1,4 +1,4 @@
-//! The local store: every promise of the conformance suite, and what is its own.
+//! Every store: the promises of the conformance suite, and what is each one's own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // a test
 
@@ -7,6 +7,7 @@ mod child;
 mod crash;
 mod disk;
 mod limits;
+mod s3;
 
 use holdfast_model::RehydrationSpeed;
 use holdfast_store::{LocalStore, LocalStoreConfig};
