@@ -31,7 +31,7 @@ struct Answer {
 enum Failed {
     /// The range lies past the end.
     Range,
-    /// A delete marker lies above it.
+    /// Nothing is there, unless a delete marker hides it.
     Hidden,
     Told(StoreError),
 }
@@ -56,10 +56,8 @@ impl S3Store {
         let mut at = at.clone();
         let mut answer = self.get(&at, range, None).await;
         if matches!(answer, Err(Failed::Hidden)) {
-            at.version_id = self.newest_version(&at).await?;
-            if at.version_id.is_some() {
-                answer = self.get(&at, range, None).await;
-            }
+            at = self.look(&at).await?.info.locator;
+            answer = self.get(&at, range, None).await;
         }
         let answer = match answer {
             Ok(answer) => answer,
@@ -101,14 +99,11 @@ impl S3Store {
             .config_override(Builder::new().response_checksum_validation(ResponseChecksumValidation::WhenRequired))
             .send()
             .await;
-        let out = sent.map_err(|e| {
-            let hidden = e.raw_response().is_some_and(|r| r.headers().get("x-amz-delete-marker") == Some("true"));
-            match fault::code(&e) {
-                Some(fault::INVALID_RANGE) => Failed::Range,
-                _ if hidden && at.version_id.is_none() => Failed::Hidden,
-                Some(fault::CONDITION_FAILED) => Failed::Told(changed(at, "its bytes are others than a moment ago")),
-                _ => Failed::Told(fault::of(&self.doing("reading", "s3:GetObjectVersion", at), &e)),
-            }
+        let out = sent.map_err(|e| match fault::code(&e) {
+            Some(fault::INVALID_RANGE) => Failed::Range,
+            Some("NoSuchKey") if at.version_id.is_none() => Failed::Hidden,
+            Some(fault::CONDITION_FAILED) => Failed::Told(changed(at, "its bytes are others than a moment ago")),
+            _ => Failed::Told(fault::of(&self.doing("reading", "s3:GetObjectVersion", at), &e)),
         })?;
         self.check_read(out.server_side_encryption(), out.ssekms_key_id()).map_err(Failed::Told)?;
         answer(at, range, ranged, out).map_err(Failed::Told)

@@ -8,6 +8,10 @@ mod crash;
 mod disk;
 mod limits;
 mod s3;
+mod s3_faults;
+mod s3_interop;
+mod s3_keys;
+mod s3_status;
 
 use holdfast_model::RehydrationSpeed;
 use holdfast_store::{LocalStore, LocalStoreConfig};

@@ -7,8 +7,10 @@ use super::{
 use jiff::Timestamp;
 use quick_xml::escape::unescape;
 
-/// Elements that stand for an object in `ListObjectsV2` and `ListObjectVersions`.
-const ENTRIES: [&str; 2] = ["Contents", "Version"];
+/// The element that stands for an object: one name in `ListObjectsV2`, another in `ListObjectVersions`.
+fn element(xml: &str) -> &'static str {
+    if xml.contains("<Contents>") { "Contents" } else { "Version" }
+}
 
 /// Keys without a version id whose current version the shelf must know before [`rewritten`].
 pub(super) fn keys_in_doubt(xml: &str, call: &Call, shelf: &Shelf) -> Vec<String> {
@@ -20,7 +22,8 @@ pub(super) fn keys_in_doubt(xml: &str, call: &Call, shelf: &Shelf) -> Vec<String
 pub(super) fn rewritten(xml: &str, call: &Call, shelf: &Shelf, with_status: bool, now: Timestamp) -> String {
     let mut out = String::with_capacity(xml.len());
     let mut rest = xml;
-    while let Some((start, end)) = next_entry(rest) {
+    let name = element(xml);
+    while let Some((start, end)) = next_entry(rest, name) {
         out.push_str(&rest[..start]);
         out.push_str(&entry(&rest[start..end], call, shelf, with_status, now));
         rest = &rest[end..];
@@ -48,17 +51,17 @@ fn entry(xml: &str, call: &Call, shelf: &Shelf, with_status: bool, now: Timestam
 
 fn entries(xml: &str) -> impl Iterator<Item = &str> {
     let mut rest = xml;
+    let name = element(xml);
     std::iter::from_fn(move || {
-        let (start, end) = next_entry(rest)?;
+        let (start, end) = next_entry(rest, name)?;
         let found = &rest[start..end];
         rest = &rest[end..];
         Some(found)
     })
 }
 
-fn next_entry(xml: &str) -> Option<(usize, usize)> {
-    let starts = ENTRIES.iter().filter_map(|e| Some((xml.find(&format!("<{e}>"))?, e)));
-    let (start, name) = starts.min()?;
+fn next_entry(xml: &str, name: &str) -> Option<(usize, usize)> {
+    let start = xml.find(&format!("<{name}>"))?;
     let end = format!("</{name}>");
     Some((start, start + xml[start..].find(&end)? + end.len()))
 }

@@ -25,6 +25,7 @@ use axum::{
 };
 use body::{Bend, bent};
 use call::{Call, Protocol, header};
+use futures_util::StreamExt as _;
 use holdfast_model::{Clock, SystemClock};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -303,10 +304,11 @@ impl Desk {
             }
             (fault::next(&mut state.rules, &call.op, &call.subject), state.patience)
         };
-        if let Some(refusal) = self.refused(&call, &parts) {
-            return End::Answer(self.dated(refusal.answer(&call)));
-        }
-        if let Some(refusal) = fault.as_ref().and_then(|f| refusal_of(f, &call)) {
+        let refusal = self.refused(&call, &parts).or_else(|| fault.as_ref().and_then(|f| refusal_of(f, &call)));
+        if let Some(refusal) = refusal {
+            // Read to its end: a client that is still sending would see a broken pipe and not the answer.
+            let mut rest = body.into_data_stream();
+            while let Some(Ok(_)) = rest.next().await {}
             return End::Answer(self.dated(refusal.answer(&call)));
         }
         let mut body = body;
