@@ -61,7 +61,7 @@ fn crates_import_only_what_the_house_allows() {
                 "provision",
             ],
         ),
-        ("provision", &["model", "store"]),
+        ("provision", &["model", "store", "index"]),
         ("gateway", &["api"]),
         ("cli", &["api", "gateway"]),
         ("app", &["api", "gateway"]),
