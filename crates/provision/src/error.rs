@@ -80,12 +80,16 @@ impl Fault for ProvisionError {
         match self {
             Self::Invalid { .. } => "Mend it in the configuration and run `holdfast config check`.".into(),
             Self::Denied { right, .. } => {
-                format!("Ask the administrator of the cloud account for {right}, or run this with the administrator's role.")
+                format!(
+                    "Ask the administrator of the cloud account for {right}, or run this with the administrator's role."
+                )
             }
             Self::Credentials { .. } => {
                 "Sign in again (for example `aws sso login` or `az login`), then run the same command again.".into()
             }
-            Self::Refused { .. } => "Nothing was weakened. Read the provider's words, then run the same command again.".into(),
+            Self::Refused { .. } => {
+                "Nothing was weakened. Read the provider's words, then run the same command again.".into()
+            }
             Self::Unreachable { .. } => "Run the same command again; it goes on where it was.".into(),
             Self::NotReady { .. } => "Wait a few minutes and run the same command again.".into(),
         }

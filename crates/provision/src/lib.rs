@@ -5,7 +5,7 @@
 //! `preflight` talk to a provider. Nothing here deletes, suspends or shortens anything.
 
 pub mod aws;
-//AZ pub mod azure;
+pub mod azure;
 mod emit;
 mod error;
 mod plan;

@@ -76,7 +76,8 @@ async fn mend(clients: &AwsClients, step: &Step) -> Result<(), ProvisionError> {
             let rule = OwnershipControlsRule::builder().object_ownership(ObjectOwnership::BucketOwnerEnforced).build();
             let c = OwnershipControls::builder().rules(rule.map_err(|e| bad(&e))?).build().map_err(|e| bad(&e))?;
             let done = s3.put_bucket_ownership_controls().bucket(bucket).ownership_controls(c).send().await;
-            done.map(drop).map_err(|e| fault(&format!("setting the ownership of {bucket}"), "s3:PutBucketOwnershipControls", &e))
+            done.map(drop)
+                .map_err(|e| fault(&format!("setting the ownership of {bucket}"), "s3:PutBucketOwnershipControls", &e))
         }
         Step::BlockPublic { bucket } => {
             let c = PublicAccessBlockConfiguration::builder()
@@ -86,12 +87,14 @@ async fn mend(clients: &AwsClients, step: &Step) -> Result<(), ProvisionError> {
                 .restrict_public_buckets(true)
                 .build();
             let done = s3.put_public_access_block().bucket(bucket).public_access_block_configuration(c).send().await;
-            done.map(drop).map_err(|e| fault(&format!("blocking public access to {bucket}"), "s3:PutBucketPublicAccessBlock", &e))
+            done.map(drop)
+                .map_err(|e| fault(&format!("blocking public access to {bucket}"), "s3:PutBucketPublicAccessBlock", &e))
         }
         Step::Encrypt { bucket, encryption } => {
             let c = encrypted(encryption).map_err(|e| bad(&e))?;
             let done = s3.put_bucket_encryption().bucket(bucket).server_side_encryption_configuration(c).send().await;
-            done.map(drop).map_err(|e| fault(&format!("setting the encryption of {bucket}"), "s3:PutEncryptionConfiguration", &e))
+            done.map(drop)
+                .map_err(|e| fault(&format!("setting the encryption of {bucket}"), "s3:PutEncryptionConfiguration", &e))
         }
         Step::Policy { bucket, policy } => {
             let done = s3.put_bucket_policy().bucket(bucket).policy(policy.to_string()).send().await;
@@ -103,12 +106,15 @@ async fn mend(clients: &AwsClients, step: &Step) -> Result<(), ProvisionError> {
             let rules = rules.map_err(|e| bad(&e))?;
             let c = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().map_err(|e| bad(&e))?;
             let done = s3.put_bucket_lifecycle_configuration().bucket(bucket).lifecycle_configuration(c).send().await;
-            done.map(drop).map_err(|e| fault(&format!("setting the lifecycle of {bucket}"), "s3:PutLifecycleConfiguration", &e))
+            done.map(drop)
+                .map_err(|e| fault(&format!("setting the lifecycle of {bucket}"), "s3:PutLifecycleConfiguration", &e))
         }
         Step::Replicate { bucket, rule, others } => {
             let c = rule.configuration(others).map_err(|e| bad(&e))?;
             let done = s3.put_bucket_replication().bucket(bucket).replication_configuration(c).send().await;
-            done.map(drop).map_err(|e| fault(&format!("setting the replication of {bucket}"), "s3:PutReplicationConfiguration", &e))
+            done.map(drop).map_err(|e| {
+                fault(&format!("setting the replication of {bucket}"), "s3:PutReplicationConfiguration", &e)
+            })
         }
         Step::Table(step) => table::mend(&clients.dynamodb, step).await,
     }
@@ -127,7 +133,8 @@ async fn create(s3: &aws_sdk_s3::Client, bucket: &str, region: &str) -> Result<(
     // us-east-1 is the only region that must not be named.
     if region != "us-east-1" {
         let place = BucketLocationConstraint::from(region);
-        call = call.create_bucket_configuration(CreateBucketConfiguration::builder().location_constraint(place).build());
+        call =
+            call.create_bucket_configuration(CreateBucketConfiguration::builder().location_constraint(place).build());
     }
     match call.send().await {
         Ok(_) => Ok(()),
@@ -136,7 +143,9 @@ async fn create(s3: &aws_sdk_s3::Client, bucket: &str, region: &str) -> Result<(
         Err(e) if code(&e) == Some("BucketAlreadyExists") => Err(ProvisionError::Refused {
             action: format!("making the bucket {bucket}"),
             reason: "BucketAlreadyExists".into(),
-            detail: "another account has a bucket of that name; bucket names are unique in the world, so choose another".into(),
+            detail:
+                "another account has a bucket of that name; bucket names are unique in the world, so choose another"
+                    .into(),
         }),
         Err(e) => Err(fault(&format!("making the bucket {bucket}"), "s3:CreateBucket", &e)),
     }
@@ -157,9 +166,9 @@ fn lock(r: DefaultRetention) -> ObjectLockConfiguration {
 fn encrypted(e: &Encryption) -> Result<ServerSideEncryptionConfiguration, BuildError> {
     let by = match e {
         Encryption::S3 => ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256),
-        Encryption::Kms(key) => ServerSideEncryptionByDefault::builder()
-            .sse_algorithm(ServerSideEncryption::AwsKms)
-            .kms_master_key_id(key),
+        Encryption::Kms(key) => {
+            ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::AwsKms).kms_master_key_id(key)
+        }
     };
     let rule = ServerSideEncryptionRule::builder()
         .apply_server_side_encryption_by_default(by.build()?)

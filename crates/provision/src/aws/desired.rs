@@ -99,8 +99,7 @@ pub fn desired(s: &AwsSettings) -> Result<AwsDesired, ProvisionError> {
     check(s)?;
     let encryption = s.kms_key.clone().map_or(Encryption::S3, Encryption::Kms);
     let mut buckets: Vec<BucketDesired> = Vec::new();
-    for (name, r#use) in
-        [(&s.buckets.media, "media"), (&s.buckets.meta, "meta"), (&s.buckets.quarantine, "quarantine")]
+    for (name, r#use) in [(&s.buckets.media, "media"), (&s.buckets.meta, "meta"), (&s.buckets.quarantine, "quarantine")]
     {
         match buckets.iter_mut().find(|b| b.name == *name) {
             Some(b) => b.uses.push(r#use),
@@ -138,7 +137,8 @@ fn check(s: &AwsSettings) -> Result<(), ProvisionError> {
             && name.starts_with(|c: char| c.is_ascii_alphanumeric())
             && name.ends_with(|c: char| c.is_ascii_alphanumeric());
         if !fits {
-            let detail = format!("`{name}` is no bucket name: 3 to 63 of a-z, 0-9, `-` and `.`, a letter or digit at both ends");
+            let detail =
+                format!("`{name}` is no bucket name: 3 to 63 of a-z, 0-9, `-` and `.`, a letter or digit at both ends");
             return Err(invalid("archive.s3", detail));
         }
     }
@@ -165,9 +165,7 @@ fn check(s: &AwsSettings) -> Result<(), ProvisionError> {
 fn statements(region: &str, bucket: &str, encryption: &Encryption) -> Vec<Value> {
     let bucket_arn = bucket_arn(region, bucket);
     let objects = format!("{bucket_arn}/*");
-    let deny = |sid: &str, action: &str, resource: Value, condition: Value| {
-        json!({ "Sid": sid, "Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource, "Condition": condition })
-    };
+    let deny = |sid: &str, action: &str, resource: Value, condition: Value| json!({ "Sid": sid, "Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource, "Condition": condition });
     let all = json!([bucket_arn, objects]);
     let algorithm = if matches!(encryption, Encryption::S3) { "AES256" } else { "aws:kms" };
     let mut out = vec![

@@ -1,7 +1,8 @@
 //! What differs between what is wanted and what is. Pure.
 
 use super::{
-    AwsDesired, AwsObserved, BucketDesired, BucketObserved, Encryption, Lock, Versioning, lifecycle, replication, rules_of,
+    AwsDesired, AwsObserved, BucketDesired, BucketObserved, Encryption, Lock, Versioning, lifecycle, replication,
+    rules_of,
     table::{self, TableStep},
 };
 use crate::{
@@ -76,7 +77,12 @@ fn bucket(want: &BucketDesired, is: Option<&BucketObserved>, out: &mut Differenc
         }
         Some(is) => {
             if !is.region.is_empty() && is.region != want.region {
-                out.barred("region", &is.region, &want.region, "A bucket cannot be moved. Name another bucket, or the region in which this one lies.");
+                out.barred(
+                    "region",
+                    &is.region,
+                    &want.region,
+                    "A bucket cannot be moved. Name another bucket, or the region in which this one lies.",
+                );
             }
             // Of a bucket that Object Lock cannot protect any more nothing else is mended either: it is the wrong bucket.
             if !object_lock(want, is.versioning, &is.lock, out) {
@@ -87,7 +93,7 @@ fn bucket(want: &BucketDesired, is: Option<&BucketObserved>, out: &mut Differenc
     public_access(want, is, out);
     encryption(want, is.and_then(|b| b.encryption.as_ref()), out);
     policy(want, is.and_then(|b| b.policy.as_ref()), out);
-    lifecycle(want, is.map_or(&[], |b| b.lifecycle.as_slice()), out);
+    lifecycle_rules(want, is.map_or(&[], |b| b.lifecycle.as_slice()), out);
     replicate(want, is, out);
 }
 
@@ -111,10 +117,17 @@ fn object_lock(want: &BucketDesired, versioning: Versioning, lock: &Lock, out: &
     match (lock, versioning) {
         (Lock::Off, Versioning::Enabled) => {
             let step = Step::Lock { bucket: bucket(), retention: want.retention };
-            out.drifted("object_lock", "off", &wanted, "Object Lock is switched on, for good. What already lies in the bucket gets no retention by that.", step);
+            out.drifted(
+                "object_lock",
+                "off",
+                &wanted,
+                "Object Lock is switched on, for good. What already lies in the bucket gets no retention by that.",
+                step,
+            );
         }
         (Lock::Off, found) => {
-            let found = if found == Versioning::Never { "never versioned, no lock" } else { "versioning suspended, no lock" };
+            let found =
+                if found == Versioning::Never { "never versioned, no lock" } else { "versioning suspended, no lock" };
             let why = "The bucket exists without Object Lock and without versions: what was overwritten in it is gone and nothing in it was \
                        ever protected, so it cannot become an archive. Name a new bucket; it is made with Object Lock, and what lies here \
                        can be copied there.";
@@ -130,7 +143,13 @@ fn object_lock(want: &BucketDesired, versioning: Versioning, lock: &Lock, out: &
             if *found != Some(aim) {
                 let step = Step::Lock { bucket: bucket(), retention: aim };
                 let found = found.as_ref().map(words).unwrap_or_default();
-                out.drifted("default_retention", &found, &words(&aim), "What comes without a retention of its own gets this one.", step);
+                out.drifted(
+                    "default_retention",
+                    &found,
+                    &words(&aim),
+                    "What comes without a retention of its own gets this one.",
+                    step,
+                );
             } else if aim != want.retention {
                 out.remark("default_retention", &words(&aim), &wanted, "It stands firmer than asked and stays so.");
             }
@@ -144,12 +163,24 @@ fn public_access(want: &BucketDesired, is: Option<&BucketObserved>, out: &mut Di
     if blocks < 4 {
         let found = if is.is_some() { format!("{blocks} of 4") } else { String::new() };
         let step = Step::BlockPublic { bucket: want.name.clone() };
-        out.drifted("public_access_block", &found, "4 of 4", "No policy and no ACL can make anything here public.", step);
+        out.drifted(
+            "public_access_block",
+            &found,
+            "4 of 4",
+            "No policy and no ACL can make anything here public.",
+            step,
+        );
     }
     let ownership = is.and_then(|b| b.ownership.as_deref());
     if ownership != Some("BucketOwnerEnforced") {
         let step = Step::Own { bucket: want.name.clone() };
-        out.drifted("ownership", ownership.unwrap_or_default(), "BucketOwnerEnforced", "ACLs are off; the account owns every object.", step);
+        out.drifted(
+            "ownership",
+            ownership.unwrap_or_default(),
+            "BucketOwnerEnforced",
+            "ACLs are off; the account owns every object.",
+            step,
+        );
     }
 }
 
@@ -166,7 +197,13 @@ fn encryption(want: &BucketDesired, is: Option<&(Encryption, bool)>, out: &mut D
             e => e.words(),
         });
         let step = Step::Encrypt { bucket: want.name.clone(), encryption: want.encryption.clone() };
-        out.drifted("encryption", &found, &want.encryption.words(), "What comes without a word on encryption gets this key.", step);
+        out.drifted(
+            "encryption",
+            &found,
+            &want.encryption.words(),
+            "What comes without a word on encryption gets this key.",
+            step,
+        );
     }
 }
 
@@ -200,30 +237,39 @@ fn policy(want: &BucketDesired, is: Option<&Value>, out: &mut Differences<'_, St
         _ => Vec::new(),
     };
     let (ours, mut all): (Vec<Value>, Vec<Value>) = found.into_iter().partition(|s| sid(s).starts_with("Holdfast"));
-    let lacks: Vec<&str> = want
-        .statements
-        .iter()
-        .filter(|w| !ours.iter().any(|o| normal(o) == normal(w)))
-        .map(sid)
-        .collect();
+    let lacks: Vec<&str> =
+        want.statements.iter().filter(|w| !ours.iter().any(|o| normal(o) == normal(w))).map(sid).collect();
     if lacks.is_empty() && ours.len() == want.statements.len() {
         return;
     }
-    let found = if is.is_none() { String::new() } else { format!("{} of {} statements as wanted", want.statements.len() - lacks.len(), want.statements.len()) };
+    let found = if is.is_none() {
+        String::new()
+    } else {
+        format!("{} of {} statements as wanted", want.statements.len() - lacks.len(), want.statements.len())
+    };
     all.extend(want.statements.iter().cloned());
     let policy = json!({ "Version": "2012-10-17", "Statement": all });
     let names: Vec<&str> = want.statements.iter().map(sid).collect();
     let step = Step::Policy { bucket: want.name.clone(), policy };
-    out.drifted("policy", &found, &names.join(", "), "TLS and the right key are demanded; statements of others stay.", step);
+    out.drifted(
+        "policy",
+        &found,
+        &names.join(", "),
+        "TLS and the right key are demanded; statements of others stay.",
+        step,
+    );
 }
 
-fn lifecycle(want: &BucketDesired, is: &[LifecycleRule], out: &mut Differences<'_, Step>) {
+fn lifecycle_rules(want: &BucketDesired, is: &[LifecycleRule], out: &mut Differences<'_, Step>) {
     let found = rules_of(is);
     let ours: Vec<&lifecycle::Rule> = found.iter().filter(|r| r.is_ours()).collect();
     let same = ours.len() == want.rules.len() && want.rules.iter().all(|w| ours.contains(&w));
     if !same {
-        let others = is.iter().filter(|r| !r.id.as_deref().unwrap_or_default().starts_with(lifecycle::OURS)).cloned().collect();
-        let list = |rules: &mut dyn Iterator<Item = &lifecycle::Rule>| rules.map(lifecycle::Rule::words).collect::<Vec<_>>().join("; ");
+        let others =
+            is.iter().filter(|r| !r.id.as_deref().unwrap_or_default().starts_with(lifecycle::OURS)).cloned().collect();
+        let list = |rules: &mut dyn Iterator<Item = &lifecycle::Rule>| {
+            rules.map(lifecycle::Rule::words).collect::<Vec<_>>().join("; ")
+        };
         let (found, wanted) = (list(&mut ours.into_iter()), list(&mut want.rules.iter()));
         let step = Step::Lifecycle { bucket: want.name.clone(), ours: want.rules.clone(), others };
         out.drifted("lifecycle", &found, &wanted, "Rules of others stay.", step);
@@ -268,7 +314,13 @@ fn replicate(want: &BucketDesired, is: Option<&BucketObserved>, out: &mut Differ
     }
     let step = Step::Replicate { bucket: want.name.clone(), rule: rule.clone(), others };
     let found = ours.map(|r| r.words()).unwrap_or_default();
-    out.drifted("replication", &found, &rule.words(), "Everything written from now on is copied; what already lies here is not (S3 Batch Replication does that).", step);
+    out.drifted(
+        "replication",
+        &found,
+        &rule.words(),
+        "Everything written from now on is copied; what already lies here is not (S3 Batch Replication does that).",
+        step,
+    );
 }
 
 #[cfg(test)]

@@ -1,10 +1,8 @@
 //! CloudFormation, from the same desired state that `apply` works on.
 
 use super::{
-    AwsDesired, AwsSettings, BucketDesired, Encryption, Projection, Role, TableDesired, desired,
-    desired::bucket_arn,
-    lifecycle::Rule,
-    policies,
+    AwsDesired, AwsSettings, BucketDesired, Encryption, Projection, Role, TableDesired, desired, desired::bucket_arn,
+    lifecycle::Rule, policies,
 };
 use crate::{Document, ProvisionError, yaml};
 use holdfast_model::ImmutabilityMode;
@@ -49,7 +47,8 @@ fn template(s: &AwsSettings, d: &AwsDesired) -> Value {
             Role::Admin => ("Admin", &s.principals.admin),
         };
         let properties = json!({ "Description": describe(role), "PolicyDocument": document });
-        resources.insert(format!("{name}Rights"), json!({ "Type": "AWS::IAM::ManagedPolicy", "Properties": properties }));
+        resources
+            .insert(format!("{name}Rights"), json!({ "Type": "AWS::IAM::ManagedPolicy", "Properties": properties }));
         if !principals.is_empty() {
             let trust = json!({ "Version": "2012-10-17", "Statement": [{
                 "Effect": "Allow", "Principal": { "AWS": principals }, "Action": "sts:AssumeRole" }] });
@@ -211,7 +210,8 @@ fn replication_policy(s: &AwsSettings, d: &AwsDesired) -> Value {
     let copied: Vec<&BucketDesired> = d.buckets.iter().filter(|b| b.replication.is_some()).collect();
     let arns: Vec<String> = copied.iter().map(|b| bucket_arn(&s.region, &b.name)).collect();
     let objects: Vec<String> = arns.iter().map(|a| format!("{a}/*")).collect();
-    let targets: Vec<String> = copied.iter().filter_map(|b| Some(format!("{}/*", b.replication.as_ref()?.destination))).collect();
+    let targets: Vec<String> =
+        copied.iter().filter_map(|b| Some(format!("{}/*", b.replication.as_ref()?.destination))).collect();
     let mut statements = vec![
         json!({ "Sid": "Source", "Effect": "Allow", "Action": ["s3:GetReplicationConfiguration", "s3:ListBucket"], "Resource": arns }),
         json!({ "Sid": "Versions", "Effect": "Allow", "Resource": objects, "Action": ["s3:GetObjectVersionForReplication",

@@ -24,16 +24,28 @@ where
             let named = detail.split("to perform: ").nth(1).and_then(|t| t.split_whitespace().next());
             ProvisionError::Denied { action, right: named.unwrap_or(right).to_owned() }
         }
-        "ExpiredToken" | "ExpiredTokenException" | "InvalidAccessKeyId" | "InvalidClientTokenId" | "InvalidToken"
-        | "SignatureDoesNotMatch" | "UnrecognizedClientException" | "IncompleteSignature" => {
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidAccessKeyId"
+        | "InvalidClientTokenId"
+        | "InvalidToken"
+        | "SignatureDoesNotMatch"
+        | "UnrecognizedClientException"
+        | "IncompleteSignature" => {
             ProvisionError::Credentials { action, detail: format!("the credentials are not accepted ({detail})") }
         }
         "RequestTimeTooSkewed" => ProvisionError::Credentials {
             action,
             detail: "this machine's clock differs too much from the provider's".into(),
         },
-        "SlowDown" | "ThrottlingException" | "Throttling" | "RequestLimitExceeded" | "ServiceUnavailable"
-        | "InternalError" | "InternalServerError" | "LimitExceededException" => {
+        "SlowDown"
+        | "ThrottlingException"
+        | "Throttling"
+        | "RequestLimitExceeded"
+        | "ServiceUnavailable"
+        | "InternalError"
+        | "InternalServerError"
+        | "LimitExceededException" => {
             ProvisionError::Unreachable { action, detail: format!("the provider asks for patience ({detail})") }
         }
         other => ProvisionError::Refused { action, reason: other.to_owned(), detail },
@@ -46,7 +58,7 @@ fn unreachable<E: Error + 'static, R: std::fmt::Debug>(action: String, e: &SdkEr
     let mut source = e.source();
     while let Some(inner) = source {
         let text = inner.to_string();
-        if inner.is::<aws_sdk_sts::config::CredentialsError>() {
+        if inner.is::<aws_credential_types::provider::error::CredentialsError>() {
             return ProvisionError::Credentials { action, detail: format!("there are no usable credentials ({text})") };
         }
         if !detail.contains(&text) {

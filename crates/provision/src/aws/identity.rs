@@ -17,8 +17,5 @@ pub struct Identity {
 pub async fn identity(clients: &AwsClients) -> Result<Identity, ProvisionError> {
     let answer = clients.sts.get_caller_identity().send().await;
     let answer = answer.map_err(|e| fault("asking who this is", "sts:GetCallerIdentity", &e))?;
-    Ok(Identity {
-        account: answer.account.unwrap_or_default(),
-        arn: answer.arn.unwrap_or_default(),
-    })
+    Ok(Identity { account: answer.account.unwrap_or_default(), arn: answer.arn.unwrap_or_default() })
 }

@@ -86,9 +86,7 @@ pub(crate) fn check(l: &Lifecycle) -> Result<(), ProvisionError> {
         return invalid("cool_after_days", "S3 moves nothing to STANDARD_IA before 30 days");
     }
     match (l.cool_after_days, l.cold_after_days) {
-        (Some(cool), Some(cold)) if cold <= cool => {
-            invalid("cold_after_days", "must be later than cool_after_days")
-        }
+        (Some(cool), Some(cold)) if cold <= cool => invalid("cold_after_days", "must be later than cool_after_days"),
         _ => Ok(()),
     }
 }
@@ -99,21 +97,21 @@ impl Rule {
         let filter = r.filter.as_ref();
         let and = filter.and_then(|f| f.and.as_ref());
         #[allow(deprecated)] // rules of old are still given with a prefix of their own
-        let prefix = filter.and_then(|f| f.prefix.clone()).or_else(|| and.and_then(|a| a.prefix.clone())).or_else(|| r.prefix.clone());
+        let prefix = filter
+            .and_then(|f| f.prefix.clone())
+            .or_else(|| and.and_then(|a| a.prefix.clone()))
+            .or_else(|| r.prefix.clone());
         let size = |n: Option<i64>| n.is_some_and(|n| n > 0);
-        let narrower = filter.is_some_and(|f| {
-            f.tag.is_some() || size(f.object_size_greater_than) || size(f.object_size_less_than)
-        }) || and.is_some_and(|a| {
-            !a.tags().is_empty() || size(a.object_size_greater_than) || size(a.object_size_less_than)
-        });
+        let narrower = filter
+            .is_some_and(|f| f.tag.is_some() || size(f.object_size_greater_than) || size(f.object_size_less_than))
+            || and.is_some_and(|a| {
+                !a.tags().is_empty() || size(a.object_size_greater_than) || size(a.object_size_less_than)
+            });
         let expiration = r.expiration.as_ref();
         let dated = r.transitions().iter().any(|t| t.date.is_some()) || expiration.is_some_and(|e| e.date.is_some());
         let class = |c: Option<&TransitionStorageClass>| c.map(|c| c.as_str().to_owned()).unwrap_or_default();
-        let mut transitions: Vec<_> = r
-            .transitions()
-            .iter()
-            .map(|t| (t.days.unwrap_or(0), class(t.storage_class.as_ref())))
-            .collect();
+        let mut transitions: Vec<_> =
+            r.transitions().iter().map(|t| (t.days.unwrap_or(0), class(t.storage_class.as_ref()))).collect();
         transitions.sort();
         let mut noncurrent_transitions: Vec<_> = r
             .noncurrent_version_transitions()
@@ -169,7 +167,8 @@ impl Rule {
             parts.push("switched off".to_owned());
         }
         parts.extend(self.transitions.iter().map(|(n, c)| format!("{c} after {n} days")));
-        parts.extend(self.noncurrent_transitions.iter().map(|(n, c)| format!("earlier versions to {c} after {n} days")));
+        parts
+            .extend(self.noncurrent_transitions.iter().map(|(n, c)| format!("earlier versions to {c} after {n} days")));
         parts.extend(self.expire_days.map(|n| format!("expire after {n} days")));
         parts.extend(self.noncurrent_expire_days.map(|n| format!("earlier versions expire after {n} days")));
         parts.extend(self.abort_uploads_days.map(|n| format!("unfinished uploads dropped after {n} days")));
@@ -186,7 +185,11 @@ impl Rule {
 
     /// Whether it would put metadata where it must be rehydrated before it can be read.
     pub(crate) fn chills_metadata(&self) -> bool {
-        let cold = self.transitions.iter().chain(&self.noncurrent_transitions).any(|(_, c)| c == "GLACIER" || c == "DEEP_ARCHIVE");
+        let cold = self
+            .transitions
+            .iter()
+            .chain(&self.noncurrent_transitions)
+            .any(|(_, c)| c == "GLACIER" || c == "DEEP_ARCHIVE");
         cold && META_PREFIXES.iter().any(|p| self.touches(p))
     }
 

@@ -7,23 +7,21 @@ mod emit;
 mod fault;
 mod identity;
 mod lifecycle;
-mod observe;
+pub(crate) mod observe;
 mod replication;
 mod roles;
-mod table;
+pub(crate) mod table;
 
 pub use apply::{apply, plan};
-pub(crate) use diff::{differences, holes_in_lifecycle};
 pub use desired::{AwsDesired, AwsSettings, BucketDesired, Encryption, desired};
+pub(crate) use diff::{holes_in_lifecycle, same_key};
 pub use emit::emit;
 pub(crate) use fault::{code, fault};
 pub use identity::{Identity, identity};
 pub(crate) use lifecycle::rules_of;
 pub use observe::{AwsObserved, BucketObserved, Lock, Versioning, observe};
-pub(crate) use observe::{default_encryption, lifecycle, lock, versioning};
 pub use roles::{Role, erasure_policy, policies};
 pub use table::{IndexShape, Projection, TableDesired, TableObserved};
-pub(crate) use table::observe_table;
 
 /// The clients that provisioning and preflight use, all of one configuration.
 #[derive(Debug, Clone)]

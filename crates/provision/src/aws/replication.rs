@@ -64,7 +64,8 @@ impl Rule {
             account: d.account.clone(),
             kms_key: kms.filter(|_| encrypted(r)),
             enabled: r.status == ReplicationRuleStatus::Enabled,
-            everything: f.is_none_or(|f| f.prefix.as_deref().unwrap_or("").is_empty() && f.tag.is_none() && f.and.is_none()),
+            everything: f
+                .is_none_or(|f| f.prefix.as_deref().unwrap_or("").is_empty() && f.tag.is_none() && f.and.is_none()),
             delete_markers: r.delete_marker_replication.as_ref().and_then(|m| m.status.as_ref())
                 == Some(&DeleteMarkerReplicationStatus::Enabled),
             time_control: d.replication_time.as_ref().is_some_and(|t| t.status == ReplicationTimeStatus::Enabled)
@@ -91,9 +92,11 @@ impl Rule {
                 DeleteMarkerReplication::builder().status(DeleteMarkerReplicationStatus::Enabled).build(),
             );
         if let Some(key) = &self.kms_key {
-            destination = destination.encryption_configuration(EncryptionConfiguration::builder().replica_kms_key_id(key).build());
+            destination = destination
+                .encryption_configuration(EncryptionConfiguration::builder().replica_kms_key_id(key).build());
             let kms = SseKmsEncryptedObjects::builder().status(SseKmsEncryptedObjectsStatus::Enabled).build()?;
-            rule = rule.source_selection_criteria(SourceSelectionCriteria::builder().sse_kms_encrypted_objects(kms).build());
+            rule = rule
+                .source_selection_criteria(SourceSelectionCriteria::builder().sse_kms_encrypted_objects(kms).build());
         }
         let rule = rule.destination(destination.build()?).build()?;
         let all = others.iter().cloned().chain([rule]).collect();

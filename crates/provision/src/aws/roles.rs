@@ -115,12 +115,8 @@ const SETTINGS: &[&str] = &[
 ];
 
 /// What `provision` reads and sets of the table.
-const TABLE_SETTINGS: &[&str] = &[
-    "dynamodb:CreateTable",
-    "dynamodb:UpdateContinuousBackups",
-    "dynamodb:UpdateTable",
-    "dynamodb:UpdateTimeToLive",
-];
+const TABLE_SETTINGS: &[&str] =
+    &["dynamodb:CreateTable", "dynamodb:UpdateContinuousBackups", "dynamodb:UpdateTable", "dynamodb:UpdateTimeToLive"];
 
 /// The three policies. Pure.
 #[must_use]
@@ -201,7 +197,12 @@ fn policy(s: &AwsSettings, role: Role) -> Value {
         statements.push(allow("KeyState", &["kms:DescribeKey"], json!(key), &tls));
         if role == Role::Admin && s.table.is_some() {
             // DynamoDB takes a grant on the key when a table is made with it.
-            statements.push(allow("KeyGrant", &["kms:CreateGrant"], json!(key), &json!({ "Bool": { "kms:GrantIsForAWSResource": "true" } })));
+            statements.push(allow(
+                "KeyGrant",
+                &["kms:CreateGrant"],
+                json!(key),
+                &json!({ "Bool": { "kms:GrantIsForAWSResource": "true" } }),
+            ));
         }
     }
     statements.push(never(&n, role));
@@ -247,7 +248,8 @@ mod tests {
         let s = super::super::desired::tests_settings();
         for (role, policy) in policies(&s) {
             for statement in policy["Statement"].as_array().unwrap() {
-                let actions: Vec<&str> = statement["Action"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+                let actions: Vec<&str> =
+                    statement["Action"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
                 assert!(actions.iter().all(|a| !a.contains('*')), "{role:?}");
                 assert_ne!(statement["Resource"], json!("*"));
                 if statement["Effect"] == "Allow" {

@@ -149,7 +149,8 @@ pub(crate) async fn observe_table(db: &Client, name: &str) -> Result<Option<Tabl
 }
 
 fn keys_of(schema: &[aws_sdk_dynamodb::types::KeySchemaElement]) -> (String, Option<String>) {
-    let name = |t: aws_sdk_dynamodb::types::KeyType| schema.iter().find(|k| k.key_type == t).map(|k| k.attribute_name.clone());
+    let name =
+        |t: aws_sdk_dynamodb::types::KeyType| schema.iter().find(|k| k.key_type == t).map(|k| k.attribute_name.clone());
     (name(aws_sdk_dynamodb::types::KeyType::Hash).unwrap_or_default(), name(aws_sdk_dynamodb::types::KeyType::Range))
 }
 
@@ -171,24 +172,55 @@ pub(crate) fn differences(want: &TableDesired, is: Option<&TableObserved>, out: 
     let name = want.name.clone();
     let shape = format!("keys {} / {}", want.partition_key, want.sort_key.as_deref().unwrap_or("none"));
     let protect = |out: &mut Differences<'_, TableStep>| {
-        out.drifted("deletion_protection", "off", "on", "Nobody deletes the table by mistake.", TableStep::Protect(name.clone()));
+        out.drifted(
+            "deletion_protection",
+            "off",
+            "on",
+            "Nobody deletes the table by mistake.",
+            TableStep::Protect(name.clone()),
+        );
     };
     let Some(is) = is else {
-        out.missing("table", &shape, "The table is made, billed by request, with its indexes and deletion protection.", TableStep::Create(want.clone()));
-        out.missing("point_in_time_recovery", "on", "It can be put back to any second of the last 35 days.", TableStep::Recovery(name.clone()));
+        out.missing(
+            "table",
+            &shape,
+            "The table is made, billed by request, with its indexes and deletion protection.",
+            TableStep::Create(want.clone()),
+        );
+        out.missing(
+            "point_in_time_recovery",
+            "on",
+            "It can be put back to any second of the last 35 days.",
+            TableStep::Recovery(name.clone()),
+        );
         if let Some(a) = &want.ttl_attribute {
-            out.missing("ttl", a, "What preflight leaves behind goes by itself; nothing else carries the attribute.", TableStep::Ttl(name.clone(), a.clone()));
+            out.missing(
+                "ttl",
+                a,
+                "What preflight leaves behind goes by itself; nothing else carries the attribute.",
+                TableStep::Ttl(name.clone(), a.clone()),
+            );
         }
         return;
     };
     if is.keys != (want.partition_key.clone(), want.sort_key.clone()) {
         let found = format!("keys {} / {}", is.keys.0, is.keys.1.as_deref().unwrap_or("none"));
-        out.barred("table", &found, &shape, "A table's keys cannot be changed. Name another table; the index is made anew from the manifests.");
+        out.barred(
+            "table",
+            &found,
+            &shape,
+            "A table's keys cannot be changed. Name another table; the index is made anew from the manifests.",
+        );
         return;
     }
     for index in &want.indexes {
         match is.indexes.iter().find(|i| i.name == index.name) {
-            None => out.missing("index", &index.name, "The secondary index is added and filled.", TableStep::AddIndex(want.clone(), index.name.clone())),
+            None => out.missing(
+                "index",
+                &index.name,
+                "The secondary index is added and filled.",
+                TableStep::AddIndex(want.clone(), index.name.clone()),
+            ),
             Some(found) if found != index => out.barred(
                 "index",
                 &format!("{} on {} / {}", found.name, found.partition_key, found.sort_key.as_deref().unwrap_or("none")),
@@ -202,7 +234,13 @@ pub(crate) fn differences(want: &TableDesired, is: Option<&TableObserved>, out: 
         protect(out);
     }
     if !is.recovery {
-        out.drifted("point_in_time_recovery", "off", "on", "It can be put back to any second of the last 35 days.", TableStep::Recovery(name.clone()));
+        out.drifted(
+            "point_in_time_recovery",
+            "off",
+            "on",
+            "It can be put back to any second of the last 35 days.",
+            TableStep::Recovery(name.clone()),
+        );
     }
     match (&want.ttl_attribute, &is.ttl_attribute) {
         (Some(want), Some(is)) if want != is => out.barred("ttl", is, want, "DynamoDB changes the attribute only after time to live was off for an hour. Switch it off by hand, wait, run this again."),
@@ -230,8 +268,10 @@ pub(crate) async fn mend(db: &Client, step: &TableStep) -> Result<(), ProvisionE
                 .point_in_time_recovery_enabled(true)
                 .build()
                 .map_err(|e| build("point-in-time recovery", &e))?;
-            let done = db.update_continuous_backups().table_name(name).point_in_time_recovery_specification(spec).send().await;
-            done.map(drop).map_err(|e| fault(&format!("switching on recovery of {name}"), "dynamodb:UpdateContinuousBackups", &e))
+            let done =
+                db.update_continuous_backups().table_name(name).point_in_time_recovery_specification(spec).send().await;
+            done.map(drop)
+                .map_err(|e| fault(&format!("switching on recovery of {name}"), "dynamodb:UpdateContinuousBackups", &e))
         }
         TableStep::Ttl(name, attribute) => {
             let spec = aws_sdk_dynamodb::types::TimeToLiveSpecification::builder()
@@ -240,7 +280,8 @@ pub(crate) async fn mend(db: &Client, step: &TableStep) -> Result<(), ProvisionE
                 .build()
                 .map_err(|e| build("time to live", &e))?;
             let done = db.update_time_to_live().table_name(name).time_to_live_specification(spec).send().await;
-            done.map(drop).map_err(|e| fault(&format!("switching on time to live of {name}"), "dynamodb:UpdateTimeToLive", &e))
+            done.map(drop)
+                .map_err(|e| fault(&format!("switching on time to live of {name}"), "dynamodb:UpdateTimeToLive", &e))
         }
     }
 }
@@ -257,7 +298,9 @@ fn projection(p: &Projection) -> aws_sdk_dynamodb::types::Projection {
     match p {
         Projection::All => P::builder().projection_type(ProjectionType::All),
         Projection::KeysOnly => P::builder().projection_type(ProjectionType::KeysOnly),
-        Projection::Include(names) => P::builder().projection_type(ProjectionType::Include).set_non_key_attributes(Some(names.clone())),
+        Projection::Include(names) => {
+            P::builder().projection_type(ProjectionType::Include).set_non_key_attributes(Some(names.clone()))
+        }
     }
     .build()
 }
@@ -291,7 +334,9 @@ async fn create(db: &Client, t: &TableDesired) -> Result<(), ProvisionError> {
         call = call.global_secondary_indexes(gsi);
     }
     if let Some(key) = &t.kms_key {
-        call = call.sse_specification(SseSpecification::builder().enabled(true).sse_type(SseType::Kms).kms_master_key_id(key).build());
+        call = call.sse_specification(
+            SseSpecification::builder().enabled(true).sse_type(SseType::Kms).kms_master_key_id(key).build(),
+        );
     }
     match call.send().await {
         Ok(_) => {}
@@ -316,7 +361,9 @@ async fn add_index(db: &Client, t: &TableDesired, index: &str) -> Result<(), Pro
         .table_name(&t.name)
         .set_attribute_definitions(Some(attributes(t)?))
         .global_secondary_index_updates(GlobalSecondaryIndexUpdate::builder().create(create).build());
-    call.send().await.map_err(|e| fault(&format!("adding the index {index} to {}", t.name), "dynamodb:UpdateTable", &e))?;
+    call.send()
+        .await
+        .map_err(|e| fault(&format!("adding the index {index} to {}", t.name), "dynamodb:UpdateTable", &e))?;
     active(db, &t.name).await
 }
 

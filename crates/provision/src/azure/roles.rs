@@ -1,0 +1,92 @@
+//! Least rights for the three roles. Azure's data plane knows no right for a single prefix or for retention alone: setting a tier,
+//! a hold or a policy is `blobs/write`. What keeps a writer from evidence is the container's immutability, and the `notDataActions`
+//! here, which no role of ours is given back.
+
+use serde_json::{Value, json};
+
+const BLOBS: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs";
+
+/// Data actions that could take evidence away or open the way to it.
+const NEVER: [&str; 5] = [
+    "delete",
+    "deleteBlobVersion/action",
+    "permanentDelete/action",
+    "immutableStorage/runAsSuperUser/action",
+    "manageOwnership/action",
+];
+
+/// Name, description, actions, data actions.
+pub(crate) struct RoleShape {
+    pub(crate) name: &'static str,
+    pub(crate) description: &'static str,
+    pub(crate) actions: Vec<String>,
+    pub(crate) data_actions: Vec<String>,
+}
+
+impl RoleShape {
+    /// The `permissions` of a role definition.
+    pub(crate) fn permissions(&self) -> Value {
+        let never: Vec<String> = NEVER.iter().map(|a| format!("{BLOBS}/{a}")).collect();
+        json!([{ "actions": self.actions, "notActions": [], "dataActions": self.data_actions, "notDataActions": never }])
+    }
+}
+
+/// Reader, archiver, admin.
+pub(crate) fn roles() -> [RoleShape; 3] {
+    let storage =
+        |all: &[&str]| all.iter().map(|a| format!("Microsoft.Storage/storageAccounts/{a}")).collect::<Vec<_>>();
+    let blobs = |all: &[&str]| all.iter().map(|a| format!("{BLOBS}/{a}")).collect::<Vec<_>>();
+    let look = storage(&["blobServices/containers/read", "blobServices/generateUserDelegationKey/action"]);
+    [
+        RoleShape {
+            name: "holdfast-reader",
+            description: "Holdfast: read, rehydrate and hold recordings",
+            actions: look.clone(),
+            data_actions: blobs(&["read", "tags/read", "filter/action", "write", "add/action", "tags/write"]),
+        },
+        RoleShape {
+            name: "holdfast-archiver",
+            description: "Holdfast: create recordings with their policy, and read them back",
+            actions: look,
+            data_actions: blobs(&["read", "tags/read", "filter/action", "write", "add/action", "tags/write"]),
+        },
+        RoleShape {
+            name: "holdfast-admin",
+            description: "Holdfast: provision the archive",
+            actions: storage(&[
+                "read",
+                "write",
+                "encryptionScopes/read",
+                "encryptionScopes/write",
+                "managementPolicies/read",
+                "managementPolicies/write",
+                "blobServices/read",
+                "blobServices/write",
+                "blobServices/containers/read",
+                "blobServices/containers/write",
+                "blobServices/containers/immutabilityPolicies/read",
+                "blobServices/containers/immutabilityPolicies/write",
+                "blobServices/containers/immutabilityPolicies/extend/action",
+                "blobServices/containers/immutabilityPolicies/lock/action",
+            ]),
+            data_actions: blobs(&["read", "tags/read", "write", "add/action", "tags/write"]),
+        },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_role_may_delete() {
+        for role in roles() {
+            for never in NEVER {
+                assert!(!role.data_actions.contains(&format!("{BLOBS}/{never}")), "{} {never}", role.name);
+            }
+            let all = role.actions.iter().chain(&role.data_actions);
+            assert!(all.into_iter().all(|a| !a.contains('*') && !a.ends_with("/delete")), "{}", role.name);
+            assert_eq!(role.permissions()[0]["notDataActions"].as_array().map(Vec::len), Some(NEVER.len()));
+        }
+    }
+}
