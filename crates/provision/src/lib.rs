@@ -9,7 +9,7 @@ pub mod azure;
 mod emit;
 mod error;
 mod plan;
-//PF pub mod preflight;
+pub mod preflight;
 mod settings;
 
 pub use emit::{Document, yaml};
