@@ -119,6 +119,16 @@ impl Call {
     }
 }
 
+/// What a write needs beside the right to write, by what it carries.
+pub(super) fn rights_of_headers(headers: &HeaderMap) -> Vec<String> {
+    let rights = [
+        ("x-amz-tagging", "s3:PutObjectTagging"),
+        ("x-amz-object-lock-mode", "s3:PutObjectRetention"),
+        ("x-amz-object-lock-legal-hold", "s3:PutObjectLegalHold"),
+    ];
+    rights.into_iter().filter(|(name, _)| headers.contains_key(*name)).map(|(_, right)| right.to_owned()).collect()
+}
+
 pub(super) fn header<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
     headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or_default()
 }

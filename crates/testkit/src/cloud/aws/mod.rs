@@ -369,8 +369,11 @@ impl Desk {
                 return Some(skewed(call));
             }
         }
-        let action = call.action();
-        state.denied.contains(&action).then(|| denied(call, &action))
+        let mut needs = vec![call.action()];
+        if matches!(call.op.as_str(), "PutObject" | "CreateMultipartUpload") {
+            needs.extend(call::rights_of_headers(&parts.headers));
+        }
+        needs.into_iter().find(|action| state.denied.contains(action)).map(|action| denied(call, &action))
     }
 
     /// With the provider's time where that was moved.
