@@ -172,7 +172,8 @@ fn public_access(want: &BucketDesired, is: Option<&BucketObserved>, out: &mut Di
         );
     }
     let ownership = is.and_then(|b| b.ownership.as_deref());
-    if ownership != Some("BucketOwnerEnforced") {
+    // A bucket that is made has it from its first moment.
+    if is.is_some() && ownership != Some("BucketOwnerEnforced") {
         let step = Step::Own { bucket: want.name.clone() };
         out.drifted(
             "ownership",

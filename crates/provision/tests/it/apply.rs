@@ -11,7 +11,7 @@ async fn from_nothing_to_all_and_then_nothing_more() {
         told(&plan, w.name()).into_iter().filter_map(|t| Some(t.strip_prefix("bucket media ")?.to_owned())).collect();
     assert_eq!(
         media,
-        ["bucket", "default_retention", "public_access_block", "ownership", "encryption", "policy", "lifecycle"]
+        ["bucket", "default_retention", "public_access_block", "encryption", "policy", "lifecycle"]
             .map(|s| format!("{s} missing"))
     );
     assert_eq!(w.writes(), Vec::<String>::new(), "a plan changes nothing");

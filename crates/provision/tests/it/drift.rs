@@ -35,10 +35,10 @@ async fn what_others_loosened_is_reported_and_mended_and_theirs_is_kept() {
     let (s3, b) = (&w.other.s3, w.settings.buckets.media.as_str());
     let open = PublicAccessBlockConfiguration::builder().block_public_acls(true).build();
     s3.put_public_access_block().bucket(b).public_access_block_configuration(open).send().await.unwrap();
-    let suspended = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
-    s3.put_bucket_versioning().bucket(b).versioning_configuration(suspended).send().await.unwrap();
     let weak = retention(ObjectLockRetentionMode::Governance, 1);
     s3.put_object_lock_configuration().bucket(b).object_lock_configuration(weak).send().await.unwrap();
+    let suspended = VersioningConfiguration::builder().status(BucketVersioningStatus::Suspended).build();
+    s3.put_bucket_versioning().bucket(b).versioning_configuration(suspended).send().await.unwrap();
     let by = ServerSideEncryptionByDefault::builder().sse_algorithm(ServerSideEncryption::Aes256).build().unwrap();
     let by = ServerSideEncryptionRule::builder().apply_server_side_encryption_by_default(by).build();
     let plain = ServerSideEncryptionConfiguration::builder().rules(by).build().unwrap();
@@ -109,7 +109,7 @@ async fn a_firmer_mode_keeps_its_mode_when_days_grow() {
 async fn an_unversioned_bucket_is_no_archive_and_is_left_as_it_is() {
     let w = World::new().await;
     let b = w.settings.buckets.media.as_str();
-    w.other.s3.create_bucket().bucket(b).send().await.unwrap();
+    w.plain_bucket(b, false).await;
     let plan = w.plan().await;
     let media: Vec<_> = plan.entries.iter().filter(|e| e.place.ends_with(b)).collect();
     assert!(media.iter().all(|e| e.kind == Kind::Barred), "{media:#?}");
@@ -127,9 +127,7 @@ async fn a_versioned_bucket_without_lock_gets_it() {
     let mut w = World::new().await;
     w.settings.table = None;
     let b = w.settings.buckets.media.clone();
-    w.other.s3.create_bucket().bucket(&b).send().await.unwrap();
-    let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-    w.other.s3.put_bucket_versioning().bucket(&b).versioning_configuration(on).send().await.unwrap();
+    w.plain_bucket(&b, true).await;
     assert!(told(&w.plan().await, w.name()).contains(&"bucket media object_lock drifted".into()));
     assert!(!w.apply().await.left.entries.iter().any(|e| e.setting == "object_lock"));
 }

@@ -1,7 +1,7 @@
 use crate::support::World;
 use aws_sdk_s3::types::{
-    BucketLifecycleConfiguration, BucketVersioningStatus, ExpirationStatus, LifecycleRule, LifecycleRuleFilter,
-    Transition, TransitionStorageClass, VersioningConfiguration,
+    BucketLifecycleConfiguration, ExpirationStatus, LifecycleRule, LifecycleRuleFilter, Transition,
+    TransitionStorageClass, VersioningConfiguration,
 };
 use holdfast_model::{Cancel, SystemClock};
 use holdfast_provision::preflight::{AwsTarget, CHECKS, Outcome, Provider, Report, run};
@@ -96,9 +96,7 @@ async fn every_missing_right_is_named() {
 async fn a_bucket_without_lock_is_found_out_by_acting() {
     let w = World::new().await;
     for b in [&w.settings.buckets.media, &w.settings.buckets.meta, &w.settings.buckets.quarantine] {
-        w.other.s3.create_bucket().bucket(b).send().await.unwrap();
-        let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
-        w.other.s3.put_bucket_versioning().bucket(b).versioning_configuration(on).send().await.unwrap();
+        w.plain_bucket(b, true).await;
     }
     let report = preflight(&w).await;
     let found = failed(&w, &report);

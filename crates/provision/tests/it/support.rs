@@ -108,3 +108,19 @@ impl World {
         self.settings.buckets.media.trim_end_matches("-media")
     }
 }
+
+impl World {
+    /// As somebody makes it who does not know what it is for.
+    pub(crate) async fn plain_bucket(&self, bucket: &str, versioned: bool) {
+        use aws_sdk_s3::types::{
+            BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, VersioningConfiguration,
+        };
+        let place =
+            CreateBucketConfiguration::builder().location_constraint(BucketLocationConstraint::from(REGION)).build();
+        self.other.s3.create_bucket().bucket(bucket).create_bucket_configuration(place).send().await.unwrap();
+        if versioned {
+            let on = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+            self.other.s3.put_bucket_versioning().bucket(bucket).versioning_configuration(on).send().await.unwrap();
+        }
+    }
+}
