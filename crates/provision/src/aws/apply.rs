@@ -100,12 +100,13 @@ async fn mend(clients: &AwsClients, step: &Step) -> Result<(), ProvisionError> {
             let done = s3.put_bucket_policy().bucket(bucket).policy(policy.to_string()).send().await;
             done.map(drop).map_err(|e| fault(&format!("setting the policy of {bucket}"), "s3:PutBucketPolicy", &e))
         }
-        Step::Lifecycle { bucket, ours, others } => {
-            let ours = ours.iter().map(super::lifecycle::Rule::rule);
-            let rules: Result<Vec<_>, _> = others.iter().cloned().map(Ok).chain(ours).collect();
-            let rules = rules.map_err(|e| bad(&e))?;
-            let c = BucketLifecycleConfiguration::builder().set_rules(Some(rules)).build().map_err(|e| bad(&e))?;
-            let done = s3.put_bucket_lifecycle_configuration().bucket(bucket).lifecycle_configuration(c).send().await;
+        Step::Lifecycle { bucket, rules } => {
+            let ours = rules.ours.iter().map(super::lifecycle::Rule::rule);
+            let all: Result<Vec<_>, _> = rules.others.iter().cloned().map(Ok).chain(ours).collect();
+            let all = Some(all.map_err(|e| bad(&e))?);
+            let c = BucketLifecycleConfiguration::builder().set_rules(all).build().map_err(|e| bad(&e))?;
+            let put = s3.put_bucket_lifecycle_configuration().bucket(bucket).lifecycle_configuration(c);
+            let done = put.set_transition_default_minimum_object_size(rules.smallest_moved.clone()).send().await;
             done.map(drop)
                 .map_err(|e| fault(&format!("setting the lifecycle of {bucket}"), "s3:PutLifecycleConfiguration", &e))
         }

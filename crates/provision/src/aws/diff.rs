@@ -9,7 +9,7 @@ use crate::{
     DefaultRetention,
     plan::{Difference, Differences},
 };
-use aws_sdk_s3::types::{LifecycleRule, ReplicationRule};
+use aws_sdk_s3::types::{LifecycleRule, ReplicationRule, TransitionDefaultMinimumObjectSize};
 use holdfast_model::ImmutabilityMode;
 use serde_json::{Value, json};
 
@@ -23,9 +23,18 @@ pub(crate) enum Step {
     BlockPublic { bucket: String },
     Encrypt { bucket: String, encryption: Encryption },
     Policy { bucket: String, policy: Value },
-    Lifecycle { bucket: String, ours: Vec<lifecycle::Rule>, others: Vec<LifecycleRule> },
+    Lifecycle { bucket: String, rules: LifecycleRules },
     Replicate { bucket: String, rule: replication::Rule, others: Vec<ReplicationRule> },
     Table(TableStep),
+}
+
+/// All rules of a bucket, as they are put.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct LifecycleRules {
+    pub(crate) ours: Vec<lifecycle::Rule>,
+    pub(crate) others: Vec<LifecycleRule>,
+    /// A call without it would put the provider's default in its place.
+    pub(crate) smallest_moved: Option<TransitionDefaultMinimumObjectSize>,
 }
 
 impl Step {
@@ -93,7 +102,7 @@ fn bucket(want: &BucketDesired, is: Option<&BucketObserved>, out: &mut Differenc
     public_access(want, is, out);
     encryption(want, is.and_then(|b| b.encryption.as_ref()), out);
     policy(want, is.and_then(|b| b.policy.as_ref()), out);
-    lifecycle_rules(want, is.map_or(&[], |b| b.lifecycle.as_slice()), out);
+    lifecycle_rules(want, is, out);
     replicate(want, is, out);
 }
 
@@ -261,7 +270,8 @@ fn policy(want: &BucketDesired, is: Option<&Value>, out: &mut Differences<'_, St
     );
 }
 
-fn lifecycle_rules(want: &BucketDesired, is: &[LifecycleRule], out: &mut Differences<'_, Step>) {
+fn lifecycle_rules(want: &BucketDesired, bucket: Option<&BucketObserved>, out: &mut Differences<'_, Step>) {
+    let is = bucket.map_or(&[][..], |b| b.lifecycle.as_slice());
     let found = rules_of(is);
     let ours: Vec<&lifecycle::Rule> = found.iter().filter(|r| r.is_ours()).collect();
     let same = ours.len() == want.rules.len() && want.rules.iter().all(|w| ours.contains(&w));
@@ -272,7 +282,14 @@ fn lifecycle_rules(want: &BucketDesired, is: &[LifecycleRule], out: &mut Differe
             rules.map(lifecycle::Rule::words).collect::<Vec<_>>().join("; ")
         };
         let (found, wanted) = (list(&mut ours.into_iter()), list(&mut want.rules.iter()));
-        let step = Step::Lifecycle { bucket: want.name.clone(), ours: want.rules.clone(), others };
+        let step = Step::Lifecycle {
+            bucket: want.name.clone(),
+            rules: LifecycleRules {
+                ours: want.rules.clone(),
+                others,
+                smallest_moved: bucket.and_then(|b| b.smallest_moved.clone()),
+            },
+        };
         out.drifted("lifecycle", &found, &wanted, "Rules of others stay.", step);
     }
     for (rule, why) in holes_in_lifecycle(&found) {

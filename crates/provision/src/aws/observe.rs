@@ -8,7 +8,7 @@ use super::{
 use crate::{DefaultRetention, ProvisionError};
 use aws_sdk_s3::types::{
     BucketVersioningStatus, LifecycleRule, ObjectLockEnabled, ObjectLockRetentionMode, ReplicationConfiguration,
-    ServerSideEncryption,
+    ServerSideEncryption, TransitionDefaultMinimumObjectSize,
 };
 use holdfast_model::ImmutabilityMode;
 use serde_json::Value;
@@ -52,6 +52,8 @@ pub struct BucketObserved {
     pub policy: Option<Value>,
     /// Lifecycle rules, also of others.
     pub lifecycle: Vec<LifecycleRule>,
+    /// Smallest size that moves, where it was set.
+    pub smallest_moved: Option<TransitionDefaultMinimumObjectSize>,
     /// Replication, also of others.
     pub replication: Option<ReplicationConfiguration>,
 }
@@ -83,6 +85,7 @@ pub async fn observe(clients: &AwsClients, desired: &AwsDesired) -> Result<AwsOb
 
 async fn bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Option<BucketObserved>, ProvisionError> {
     let Some(region) = region(s3, name).await? else { return Ok(None) };
+    let (lifecycle, smallest_moved) = lifecycle(s3, name).await?;
     Ok(Some(BucketObserved {
         region,
         versioning: versioning(s3, name).await?,
@@ -91,7 +94,8 @@ async fn bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Option<BucketObse
         public_blocks: public_blocks(s3, name).await?,
         ownership: ownership(s3, name).await?,
         policy: policy(s3, name).await?,
-        lifecycle: lifecycle(s3, name).await?,
+        lifecycle,
+        smallest_moved,
         replication: replication(s3, name).await?,
     }))
 }
@@ -219,7 +223,11 @@ async fn policy(s3: &aws_sdk_s3::Client, name: &str) -> Result<Option<Value>, Pr
     })
 }
 
-pub(crate) async fn lifecycle(s3: &aws_sdk_s3::Client, name: &str) -> Result<Vec<LifecycleRule>, ProvisionError> {
+/// The rules, and the smallest size that moves.
+pub(crate) async fn lifecycle(
+    s3: &aws_sdk_s3::Client,
+    name: &str,
+) -> Result<(Vec<LifecycleRule>, Option<TransitionDefaultMinimumObjectSize>), ProvisionError> {
     let answer = setting!(
         s3.get_bucket_lifecycle_configuration(),
         name,
@@ -227,7 +235,7 @@ pub(crate) async fn lifecycle(s3: &aws_sdk_s3::Client, name: &str) -> Result<Vec
         "s3:GetLifecycleConfiguration",
         "NoSuchLifecycleConfiguration"
     );
-    Ok(answer.and_then(|a| a.rules).unwrap_or_default())
+    Ok(answer.map(|a| (a.rules.unwrap_or_default(), a.transition_default_minimum_object_size)).unwrap_or_default())
 }
 
 async fn replication(s3: &aws_sdk_s3::Client, name: &str) -> Result<Option<ReplicationConfiguration>, ProvisionError> {

@@ -156,23 +156,37 @@ fn allow(sid: &str, actions: &[&str], resources: Value, condition: &Value) -> Va
 
 fn policy(s: &AwsSettings, role: Role) -> Value {
     let n = names(s);
-    let mut statements = vec![
-        allow("Look", LOOK, json!(n.buckets), &n.condition),
-        allow("Read", READ, json!(n.objects), &n.condition),
-        allow("Rehydrate", &["s3:RestoreObject"], probes(&n, [n.media_objects.clone()]), &n.condition),
-    ];
+    let ledger = probes(&n, [format!("{}/ledger/*", n.meta)]);
+    let mut statements = vec![allow("Look", LOOK, json!(n.buckets), &n.condition)];
     match role {
         Role::Reader => {
+            statements.push(allow("Read", READ, json!(n.objects), &n.condition));
+            statements.push(allow(
+                "Rehydrate",
+                &["s3:RestoreObject"],
+                probes(&n, [n.media_objects.clone()]),
+                &n.condition,
+            ));
             statements.push(allow("Hold", &["s3:PutObjectLegalHold"], json!(n.objects), &n.condition));
             // Tiles and checkpoints of the ledger, which every action on evidence adds to; and preflight.
-            let own = probes(&n, [format!("{}/ledger/*", n.meta)]);
-            statements.push(allow("Ledger", CREATE, own, &n.condition));
+            statements.push(allow("Ledger", CREATE, ledger, &n.condition));
         }
-        Role::Archiver => statements.push(allow("Create", CREATE, json!(n.objects), &n.condition)),
+        Role::Archiver => {
+            statements.push(allow("Read", READ, json!(n.objects), &n.condition));
+            statements.push(allow(
+                "Rehydrate",
+                &["s3:RestoreObject"],
+                probes(&n, [n.media_objects.clone()]),
+                &n.condition,
+            ));
+            statements.push(allow("Create", CREATE, json!(n.objects), &n.condition));
+        }
         Role::Admin => {
+            // No recording is read or changed with this one.
+            statements.push(allow("Read", READ, ledger.clone(), &n.condition));
+            statements.push(allow("Rehydrate", &["s3:RestoreObject"], probes(&n, []), &n.condition));
+            statements.push(allow("Ledger", CREATE, ledger, &n.condition));
             statements.push(allow("Settings", SETTINGS, json!(n.buckets), &n.condition));
-            statements.push(allow("Ledger", CREATE, probes(&n, [format!("{}/ledger/*", n.meta)]), &n.condition));
-            statements.push(allow("Hold", &["s3:PutObjectLegalHold"], json!(n.objects), &n.condition));
             if let Some(r) = &s.replication {
                 let service = json!({ "StringEquals": { "iam:PassedToService": "s3.amazonaws.com" } });
                 statements.push(allow("Replicate", &["iam:PassRole"], json!(r.role_arn), &service));

@@ -267,7 +267,8 @@ fn hole(want: &AzureDesired, rule: &Value) -> Option<&'static str> {
             return false;
         }
         // In a shared container only what lies beside the recordings is metadata.
-        touches(&format!("{c}/")) && !(prefixes.iter().all(|p| p.starts_with(&recordings)) && !prefixes.is_empty())
+        let only_recordings = !prefixes.is_empty() && prefixes.iter().all(|p| p.starts_with(&recordings));
+        touches(&format!("{c}/")) && !only_recordings
     });
     if has("tierToArchive") && metadata {
         return Some(

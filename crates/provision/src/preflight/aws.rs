@@ -146,7 +146,7 @@ async fn default_encryption(t: &AwsTarget, b: &BucketDesired) -> Result<((), Str
 
 async fn moves(t: &AwsTarget, b: &BucketDesired) -> Result<((), String), Trouble> {
     let wanted: Vec<_> = b.rules.iter().filter(|r| !r.transitions.is_empty()).collect();
-    let found = rules_of(&observe::lifecycle(&t.clients.s3, &b.name).await?);
+    let found = rules_of(&observe::lifecycle(&t.clients.s3, &b.name).await?.0);
     if let Some((rule, why)) = holes_in_lifecycle(&found).into_iter().next() {
         return Err(Trouble::setting(
             format!("{rule}: {why}"),
@@ -169,7 +169,7 @@ async fn moves(t: &AwsTarget, b: &BucketDesired) -> Result<((), String), Trouble
 }
 
 async fn stays(t: &AwsTarget, bucket: &str) -> Result<((), String), Trouble> {
-    let found = rules_of(&observe::lifecycle(&t.clients.s3, bucket).await?);
+    let found = rules_of(&observe::lifecycle(&t.clients.s3, bucket).await?.0);
     match found.iter().find(|r| r.chills_metadata()) {
         None => Ok((
             (),

@@ -100,7 +100,7 @@ async fn media(s: &mut Session<'_>, store: &Store, provider: &Provider, clock: &
     let bucket = store.buckets.media.as_str();
     let probe = Probe::new(clock);
     let made = match key(s, "media") {
-        Ok(key) => s.check("preflight.create", bucket, create(store, bucket, &key, &probe)).await,
+        Ok(key) => s.check("preflight.create", bucket, create(store, provider, bucket, &key, &probe)).await,
         Err(_) => None,
     };
     let Some(made) = made else {
@@ -115,14 +115,12 @@ async fn media(s: &mut Session<'_>, store: &Store, provider: &Provider, clock: &
     s.check("preflight.read_back", bucket, read_back(store, at, &probe)).await;
     facts(s, store, at, &probe).await;
     let kept = s.check("preflight.delete_refused", bucket, cannot_delete(provider, at, "its retention")).await;
-    let under_retention = kept == Some(true);
     if kept.is_none() {
-        for code in ON_THE_OBJECT.iter().skip(7) {
+        for code in ON_THE_OBJECT.iter().skip_while(|c| **c != "preflight.delete_refused").skip(1) {
             s.skip(code, bucket, "The object may be gone, as its deletion was not refused.");
         }
         return;
     }
-    let _ = under_retention;
     s.check("preflight.shorten_refused", bucket, cannot_shorten(store, provider, clock, at, &probe)).await;
     s.check("preflight.extend", bucket, extend(store, clock, at, &probe)).await;
     hold(s, store, provider, at).await;
@@ -144,7 +142,13 @@ async fn media(s: &mut Session<'_>, store: &Store, provider: &Provider, clock: &
 }
 
 /// The full write. Where it is denied, smaller ones tell which right of it is missing.
-async fn create(store: &Store, bucket: &str, key: &ObjectKey, probe: &Probe) -> Result<(Created, String), Trouble> {
+async fn create(
+    store: &Store,
+    provider: &Provider,
+    bucket: &str,
+    key: &ObjectKey,
+    probe: &Probe,
+) -> Result<(Created, String), Trouble> {
     match store.writer.create(bucket, key, probe.body(), probe.options(true, true)).await {
         Ok(made) => {
             let says = format!(
@@ -153,12 +157,14 @@ async fn create(store: &Store, bucket: &str, key: &ObjectKey, probe: &Probe) -> 
             );
             Ok((made, says))
         }
-        Err(e @ StoreError::Denied { .. }) => Err(narrow(store, bucket, key, probe, e).await),
+        Err(e @ StoreError::Denied { .. }) if matches!(provider, Provider::Aws(_)) => {
+            Err(narrow(store, bucket, key, probe, e).await)
+        }
         Err(e) => Err(e.into()),
     }
 }
 
-/// Providers deny a write as a whole. What it lacks shows when the same write is tried without tags, then without retention.
+/// S3 denies a write as a whole, and says of which right only to some callers. What it lacks shows when the same write is tried without tags, then without retention.
 async fn narrow(store: &Store, bucket: &str, key: &ObjectKey, probe: &Probe, whole: StoreError) -> Trouble {
     let attempt = async |name: &str, tags, retention| {
         let Ok(key) = ObjectKey::new(format!("{key}-{name}")) else { return false };
@@ -169,7 +175,7 @@ async fn narrow(store: &Store, bucket: &str, key: &ObjectKey, probe: &Probe, who
         missing: Some(right.to_owned()),
         next: Some(grant(right)),
     };
-    if store.reader.capabilities().enforced_retention && attempt("untagged", false, true).await {
+    if attempt("untagged", false, true).await {
         return lacks("s3:PutObjectTagging", "tags");
     }
     if attempt("unretained", true, false).await {

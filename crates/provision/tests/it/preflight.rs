@@ -1,7 +1,7 @@
 use crate::support::World;
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, ExpirationStatus, LifecycleRule, LifecycleRuleFilter, Transition,
-    TransitionStorageClass, VersioningConfiguration,
+    TransitionStorageClass,
 };
 use holdfast_model::{Cancel, SystemClock};
 use holdfast_provision::preflight::{AwsTarget, CHECKS, Outcome, Provider, Report, run};
