@@ -51,6 +51,12 @@ impl Desk {
         AzureStore::new(self.proxy.service(), self.config.clone(), Arc::new(self.clock.clone())).store()
     }
 
+    /// The same archive, for a process that waits half a second for an answer.
+    pub(crate) fn impatient(&self) -> Store {
+        let service = self.proxy.service_within(Duration::from_millis(500));
+        AzureStore::new(service, self.config.clone(), Arc::new(self.clock.clone())).store()
+    }
+
     pub(crate) fn at(&self, key: &str) -> ObjectLocator {
         let key = ObjectKey::new(key).unwrap();
         ObjectLocator { store: "azure".to_owned(), bucket: self.bucket.clone(), key, version_id: None }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // a test
 
 mod azure;
+mod azure_faults;
+mod azure_many;
 mod child;
 mod crash;
 mod disk;

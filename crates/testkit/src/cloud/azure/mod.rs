@@ -166,11 +166,17 @@ impl AzureProxy {
         Transport::new(Arc::new(client.expect("a client")))
     }
 
-    /// A client with a token, whose calls time out after two seconds.
+    /// A client with a token, whose calls time out after 20 seconds.
     #[must_use]
     pub fn service(&self) -> BlobServiceClient {
+        self.service_within(Duration::from_secs(20))
+    }
+
+    /// A client with a token that waits so long for an answer.
+    #[must_use]
+    pub fn service_within(&self, read_timeout: Duration) -> BlobServiceClient {
         let url = Url::parse(&self.url()).expect("an address");
-        let transport = self.transport(Duration::from_secs(2));
+        let transport = self.transport(read_timeout);
         holdfast_store::azure_service(url, Some(Arc::new(AnyToken)), Some(transport)).expect("a client")
     }
 
