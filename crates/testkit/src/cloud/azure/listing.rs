@@ -67,6 +67,27 @@ fn identity(v: &Version, versioning: bool) -> String {
     format!("<VersionId>{}</VersionId>{current}", v.id)
 }
 
+/// A listing of blobs that only the shelf knows. One more than `most` in `page` says that there are more; its name is the marker.
+pub(super) fn pretended(page: &[(String, Version)], most: usize) -> String {
+    let entry = |(name, v): &(String, Version)| {
+        format!(
+            "<Blob><Name>{}</Name>{}<Properties><Content-Length>{}</Content-Length><BlobType>BlockBlob</BlobType>{}\
+             </Properties></Blob>",
+            escaped(name),
+            identity(v, true),
+            v.size,
+            properties(v)
+        )
+    };
+    let blobs: String = page.iter().take(most).map(entry).collect();
+    let next = page.get(most).map_or("", |(name, _)| name.as_str());
+    format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker>{}</NextMarker>\
+         </EnumerationResults>",
+        escaped(next)
+    )
+}
+
 /// What a listing is to show.
 pub(super) struct Wish<'a> {
     pub(super) container: &'a str,

@@ -112,6 +112,26 @@ impl Shelf {
         self.blobs.retain(|(c, _), _| c != container);
     }
 
+    /// Up to `most` current versions in a container under a prefix from a name on, as they are now.
+    pub(super) fn page(
+        &mut self,
+        container: &str,
+        prefix: &str,
+        from: &str,
+        most: usize,
+        clock: &dyn Clock,
+    ) -> Vec<(String, Version)> {
+        let start = (container.to_owned(), from.max(prefix).to_owned());
+        let here = self.blobs.range_mut(start..).take_while(|((c, n), _)| c == container && n.starts_with(prefix));
+        let now = clock.now();
+        here.filter_map(|((_, n), versions)| {
+            versions.iter_mut().for_each(|v| Self::settle(v, now));
+            versions.iter().find(|v| v.current).map(|v| (n.clone(), v.clone()))
+        })
+        .take(most)
+        .collect()
+    }
+
     /// Previous versions of blobs in a container under a prefix.
     pub(super) fn previous(&self, container: &str, prefix: &str) -> Vec<(String, Version)> {
         let here = self.blobs.iter().filter(|((c, n), _)| c == container && n.starts_with(prefix));
