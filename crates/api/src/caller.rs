@@ -31,7 +31,7 @@ impl Caller {
 }
 
 /// Name of the account this process runs under, by its user id (the environment can be set to anything).
-fn os_user() -> String {
+pub(crate) fn os_user() -> String {
     let uid = rustix::process::getuid().as_raw();
     name_of(uid, Path::new("/etc/passwd")).unwrap_or_else(|| format!("uid {uid}"))
 }

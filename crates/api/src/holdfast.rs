@@ -59,12 +59,12 @@ pub struct Holdfast {
 #[must_use]
 pub fn check_config(options: &OpenOptions) -> Vec<ConfigProblem> {
     let file = options.home.join("holdfast.toml");
-    match config::load(&file, std::env::vars(), &options.set) {
-        Ok(_) => Vec::new(),
-        Err(p) => {
-            vec![ConfigProblem { line: p.line, column: p.column, message: format!("{}: {}", p.place, p.message) }]
-        }
-    }
+    let shown = |p: config::Problem| ConfigProblem {
+        line: p.line,
+        column: p.column,
+        message: format!("{}: {}", p.place, p.message),
+    };
+    config::check(&file, std::env::vars(), &options.set).into_iter().map(shown).collect()
 }
 
 impl Holdfast {

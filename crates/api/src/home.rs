@@ -140,7 +140,7 @@ impl Home {
 pub(crate) struct HomeLock(#[allow(dead_code)] File);
 
 impl HomeLock {
-    fn take(root: &Path) -> Result<Self, ApiError> {
+    pub(crate) fn take(root: &Path) -> Result<Self, ApiError> {
         let path = root.join(".lock");
         let file = fs::OpenOptions::new()
             .create(true)

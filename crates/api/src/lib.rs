@@ -12,6 +12,7 @@ mod error;
 mod holdfast;
 mod home;
 mod keys;
+mod secrets;
 mod task;
 mod usecase;
 mod words;

@@ -50,21 +50,68 @@ pub fn load(
     environment: impl Iterator<Item = (String, String)>,
     flags: &[String],
 ) -> Result<LoadedConfig, Problem> {
+    let (loaded, text) = read(file, environment, flags)?;
+    match problems(&loaded, file, &text).into_iter().next() {
+        Some(problem) => Err(problem),
+        None => Ok(loaded),
+    }
+}
+
+/// Everything that is wrong in the layers, each with its place; empty where nothing is. What has not even the right form is told
+/// alone.
+#[must_use]
+pub fn check(file: &Path, environment: impl Iterator<Item = (String, String)>, flags: &[String]) -> Vec<Problem> {
+    match read(file, environment, flags) {
+        Ok((loaded, text)) => problems(&loaded, file, &text),
+        Err(problem) => vec![problem],
+    }
+}
+
+/// The layers put together, and the file's text.
+fn read(
+    file: &Path,
+    environment: impl Iterator<Item = (String, String)>,
+    flags: &[String],
+) -> Result<(LoadedConfig, String), Problem> {
     let mut loaded = LoadedConfig::default();
     let mut table = Table::new();
     let place = file.display().to_string();
-    match std::fs::read_to_string(file) {
-        Ok(text) => {
-            // Checked alone first, as only the text knows lines.
-            toml::from_str::<Config>(&text).map_err(|e| from_toml(&place, &text, &e))?;
-            table = text.parse::<Table>().map_err(|e| from_toml(&place, &text, &e))?;
-            names(&table, "", &mut |name| {
-                loaded.from.insert(name, "file");
-            });
-        }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+    let text = match std::fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
         Err(e) => return Err(Problem { place, line: 0, column: 0, message: format!("it cannot be read: {e}") }),
+    };
+    if !text.is_empty() {
+        // Checked alone first, as only the text knows lines.
+        toml::from_str::<Config>(&text).map_err(|e| from_toml(&place, &text, &e))?;
+        table = text.parse::<Table>().map_err(|e| from_toml(&place, &text, &e))?;
+        names(&table, "", &mut |name| {
+            loaded.from.insert(name, "file");
+        });
     }
+    for (name, value, from) in overlays(environment, flags)? {
+        put(&mut table, &name, scalar(&value)).map_err(|message| Problem {
+            place: format!("{from} {name}"),
+            line: 0,
+            column: 0,
+            message,
+        })?;
+        loaded.from.insert(name, from);
+    }
+    loaded.config = table.try_into().map_err(|e: toml::de::Error| Problem {
+        place: "environment or flags".into(),
+        line: 0,
+        column: 0,
+        message: without_secret(e.message()),
+    })?;
+    Ok((loaded, text))
+}
+
+/// Settings of environment and flags, in the order in which they win.
+fn overlays(
+    environment: impl Iterator<Item = (String, String)>,
+    flags: &[String],
+) -> Result<Vec<(String, String, &'static str)>, Problem> {
     let mut overlays: Vec<(String, String, &'static str)> = environment
         .filter_map(|(k, v)| Some((k.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", "."), v, "environment")))
         .collect();
@@ -78,44 +125,81 @@ pub fn load(
         })?;
         overlays.push((name.to_owned(), value.to_owned(), "flag"));
     }
-    for (name, value, from) in overlays {
-        put(&mut table, &name, scalar(&value)).map_err(|message| Problem {
-            place: format!("{from} {name}"),
-            line: 0,
-            column: 0,
-            message,
-        })?;
-        loaded.from.insert(name, from);
+    Ok(overlays)
+}
+
+/// What is wrong in a configuration of the right form, each at the first of its settings that was set.
+fn problems(loaded: &LoadedConfig, file: &Path, text: &str) -> Vec<Problem> {
+    let parsed = toml::de::DeTable::parse(text).ok();
+    let place_of = |at: &[String]| {
+        for name in at {
+            let from = loaded.from.get(name).copied();
+            let span = parsed.as_ref().and_then(|t| span_of(t.get_ref(), name));
+            match (from, span) {
+                (Some(from @ ("environment" | "flag")), _) => return (format!("{from} {name}"), 0, 0),
+                (_, Some(start)) => {
+                    let (line, column) = line_column(text, start);
+                    return (file.display().to_string(), line, column);
+                }
+                _ => {}
+            }
+        }
+        (file.display().to_string(), 0, 0)
+    };
+    let found = super::check::wrong(&loaded.config);
+    let of = |w: super::check::Wrong| {
+        let (place, line, column) = place_of(&w.at);
+        Problem { place, line, column, message: w.message }
+    };
+    found.into_iter().map(of).collect()
+}
+
+/// Where the setting of that dotted name (elements of lists by their number) stands in the text, from the first byte.
+fn span_of(table: &toml::de::DeTable<'_>, name: &str) -> Option<usize> {
+    use toml::de::DeValue;
+    let mut parts = name.split('.');
+    let first = parts.next()?;
+    let (key, mut value) = table.iter().find(|(k, _)| k.get_ref().as_ref() == first)?;
+    let mut start = key.span().start;
+    for part in parts {
+        value = match value.get_ref() {
+            DeValue::Table(inner) => {
+                let (key, value) = inner.iter().find(|(k, _)| k.get_ref().as_ref() == part)?;
+                start = key.span().start;
+                value
+            }
+            DeValue::Array(inner) => {
+                let value = inner.get(part.parse::<usize>().ok()?)?;
+                start = value.span().start;
+                value
+            }
+            _ => return None,
+        };
     }
-    loaded.config = table.try_into().map_err(|e: toml::de::Error| Problem {
-        place: "environment or flags".into(),
-        line: 0,
-        column: 0,
-        message: e.message().to_owned(),
-    })?;
-    let policy = loaded.config.retention.policy.as_ref();
-    if let Some(rule) = policy.and_then(holdfast_model::RetentionPolicy::unknown_class) {
-        let message = format!("retention rule `{}` names the class `{}`, which is not there", rule.name, rule.class);
-        return Err(Problem { place, line: 0, column: 0, message });
+    Some(start)
+}
+
+/// A message of the parser; where somebody put a secret into the configuration, where it belongs instead.
+fn without_secret(message: &str) -> String {
+    let field = message.strip_prefix("unknown field `").and_then(|m| m.split('`').next()).unwrap_or_default();
+    let secret = ["password", "secret", "access_key", "token", "sas", "credential"];
+    if secret.iter().any(|s| field.contains(s)) {
+        format!("unknown field `{field}`: secrets never stand in the configuration; use `holdfast credentials set`")
+    } else {
+        message.to_owned()
     }
-    if !loaded.config.policy.truncation_threshold_s.is_finite() || loaded.config.policy.truncation_threshold_s < 0.0 {
-        let message = "policy.truncation_threshold_s must be a number of seconds, 0 or more".into();
-        return Err(Problem { place, line: 0, column: 0, message });
-    }
-    Ok(loaded)
+}
+
+fn line_column(text: &str, at: usize) -> (u32, u32) {
+    let before = text.get(..at.min(text.len())).unwrap_or("");
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+    (u32::try_from(line).unwrap_or(u32::MAX), u32::try_from(column).unwrap_or(u32::MAX))
 }
 
 fn from_toml(place: &str, text: &str, e: &toml::de::Error) -> Problem {
-    let at = e.span().map_or(0, |s| s.start.min(text.len()));
-    let before = text.get(..at).unwrap_or("");
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
-    Problem {
-        place: place.to_owned(),
-        line: u32::try_from(line).unwrap_or(u32::MAX),
-        column: u32::try_from(column).unwrap_or(u32::MAX),
-        message: e.message().to_owned(),
-    }
+    let (line, column) = line_column(text, e.span().map_or(0, |s| s.start));
+    Problem { place: place.to_owned(), line, column, message: without_secret(e.message()) }
 }
 
 fn names(table: &Table, prefix: &str, each: &mut impl FnMut(String)) {
@@ -192,5 +276,57 @@ mod tests {
     fn a_retention_rule_without_its_class_is_refused() {
         let text = "[retention.policy]\nclasses = []\nrules = [{ name = \"r\", class = \"gone\" }]\n";
         assert!(load_text(text, &[], &[]).unwrap_err().message.contains("gone"));
+    }
+
+    fn all(text: &str, env: &[(&str, &str)]) -> Vec<Problem> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("holdfast.toml");
+        std::fs::write(&file, text).unwrap();
+        check(&file, env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())), &[])
+    }
+
+    #[track_caller]
+    fn says(text: &str, line: u32, words: &str) {
+        let found = all(text, &[]);
+        let met = found.iter().any(|p| p.line == line && p.message.contains(words));
+        assert!(met, "expected line {line} to say `{words}`: {found:#?}");
+    }
+
+    #[test]
+    fn what_does_not_go_together_is_told_at_its_line() {
+        says("\n[archive]\nbackend = \"s3\"\n", 3, "media_bucket must name");
+        says("[archive]\nbackend = \"s3\"\n[archive.s3]\nmedia_bucket = \"A_b\"\n", 4, "no name of a bucket");
+        says("[archive]\nbackend = \"azure\"\n[archive.azure]\nmedia_container = \"media\"\n", 2, "account_url");
+        let s3 = "[archive]\nbackend = \"s3\"\n[archive.s3]\nmedia_bucket = \"media\"\n";
+        says(&format!("{s3}kms_key = \"alias/x\"\n"), 5, "an alias can be pointed");
+        says(&format!("{s3}storage_class = \"DEEP_ARCHIVE\"\n"), 5, "online class");
+        says(&format!("{s3}[index]\nbackend = \"dynamodb\"\n"), 6, "index.dynamodb.table");
+        says("[index]\nbackend = \"dynamodb\"\ndynamodb.table = \"abc\"\n", 2, "archive.backend is \"local\"");
+        says("[aws]\nendpoint_url = \"http://10.1.2.3\"\n", 2, "https://");
+        says("[aws]\nexternal_id = \"x\"\n", 2, "role_arn");
+        says("[azure]\ncredential = \"service_principal\"\n", 2, "tenant_id");
+        says("[network]\nca_file = \"/nowhere/ca.pem\"\n", 2, "cannot be read");
+        says(
+            "[notify.email]\nhost = \"m\"\nsecurity = \"none\"\nfrom = \"a@b.c\"\nto = [\"x@y.z\"]\n",
+            3,
+            "this machine only",
+        );
+        says("[notify.email]\nfrom = \"a@b.c\"\n", 2, "without it no mail");
+        says("[[notify.webhook]]\nname = \"a\"\nurl = \"https://u:p@x.y/\"\n", 3, "carries a secret");
+        says("[[notify.webhook]]\nname = \"a\"\nurl = \"http://x.y/\"\n", 3, "https://");
+        says("[notify.email]\npassword = \"hunter2\"\n", 2, "holdfast credentials set");
+        assert!(!format!("{:?}", all("[notify.email]\npassword = \"hunter2\"\n", &[])).contains("hunter2"));
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once_and_where_it_was_set() {
+        let env = [("HOLDFAST_SET_AWS__REGION", "not a region")];
+        let found = all("[archive]\nbackend = \"s3\"\n[index]\nbackend = \"dynamodb\"\n", &env);
+        assert_eq!(found.len(), 3, "{found:#?}");
+        assert!(found.iter().any(|p| p.place == "environment aws.region"), "{found:#?}");
+        let whole = "[archive]\nbackend = \"azure\"\n[archive.azure]\naccount_url = \"https://a.blob.core.windows.net\"\n\
+                     media_container = \"media\"\nrehydrate = \"copy\"\n[index]\nbackend = \"dynamodb\"\n\
+                     dynamodb.table = \"holdfast\"\n[azure]\ncredential = \"cli\"\n[notify]\ndesktop = true\n";
+        assert_eq!(all(whole, &[]), []);
     }
 }

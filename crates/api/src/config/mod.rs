@@ -1,11 +1,16 @@
 //! The one TOML configuration: defaults < file < environment < flags. Secrets never stand in it.
 
+mod check;
+mod cloud;
 mod describe;
 mod layers;
+mod notify;
 
+pub use cloud::*;
 pub(crate) use describe::describe;
 pub use describe::schema;
-pub use layers::{LoadedConfig, Problem, load};
+pub use layers::{LoadedConfig, Problem, check, load};
+pub use notify::*;
 
 use holdfast_model::{RehydrationSpeed, RetentionPolicy};
 use serde::{Deserialize, Serialize};
@@ -31,6 +36,16 @@ pub struct Config {
     pub keys: KeysConfig,
     /// `holdfast serve`.
     pub serve: ServeConfig,
+    /// What keeps index, work and the ledger's head.
+    pub index: IndexConfig,
+    /// How Amazon's services are spoken to.
+    pub aws: AwsConfig,
+    /// How Azure is spoken to.
+    pub azure: AzureConfig,
+    /// The way to the network.
+    pub network: NetworkConfig,
+    /// Who is told when recordings are here.
+    pub notify: NotifyConfig,
 }
 
 /// Who acts, as it is written into the ledger.
@@ -49,18 +64,24 @@ impl Default for PersonConfig {
     }
 }
 
-/// The archive on this machine.
+/// The archive: where recordings lie and how cold ones come back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ArchiveConfig {
-    /// Folder of the archive; `archive` in the home folder where empty.
+    /// Where recordings lie: `local`, `s3` or `azure`.
+    pub backend: StoreBackend,
+    /// The archive in Amazon S3.
+    pub s3: S3Section,
+    /// The archive in Azure Blob Storage.
+    pub azure: AzureSection,
+    /// Folder of a local archive; `archive` in the home folder where empty.
     pub folder: PathBuf,
     /// Recordings whose interaction ended more than this many days before they are taken in go to the cold tier. Absent:
     /// everything stays hot.
     pub cold_after_days: Option<u32>,
     /// Residency regions that may be stored here; a recording of another region is refused and set aside. Absent: any.
     pub regions: Option<Vec<String>>,
-    /// How long the cold tier takes, by speed.
+    /// How long a local archive's cold tier takes, by speed.
     pub rehydration: BTreeMap<Speed, SpeedConfig>,
     /// How many days a copy that was brought back stays.
     pub keep_days: u16,
@@ -102,6 +123,9 @@ impl Default for ArchiveConfig {
     fn default() -> Self {
         let speed = |expected_s, worst_s| SpeedConfig { expected_s, worst_s };
         Self {
+            backend: StoreBackend::default(),
+            s3: S3Section::default(),
+            azure: AzureSection::default(),
             folder: PathBuf::new(),
             cold_after_days: None,
             regions: None,
