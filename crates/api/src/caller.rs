@@ -9,12 +9,12 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// The person at this machine. `name` may be empty: then the operating system's account stands for the person.
-    pub(crate) fn local(name: &str, role: &str, via: &'static str) -> Self {
+    /// The person at this machine, and who that is towards the clouds where it is known. `name` may be empty: then the operating system's account stands for the person.
+    pub(crate) fn local(name: &str, role: &str, via: &'static str, cloud_identity: Option<String>) -> Self {
         let os_user = os_user();
         let person = if name.trim().is_empty() { os_user.clone() } else { name.trim().to_owned() };
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { agent: Agent { cloud_identity: None, host, os_user, person, role: role.to_owned() }, via }
+        let host = host();
+        Self { agent: Agent { cloud_identity, host, os_user, person, role: role.to_owned() }, via }
     }
 
     /// The agent as it is written into the ledger.
@@ -28,6 +28,11 @@ impl Caller {
     pub fn via(&self) -> &'static str {
         self.via
     }
+}
+
+/// This machine's name.
+pub(crate) fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// Name of the account this process runs under, by its user id (the environment can be set to anything).

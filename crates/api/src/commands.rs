@@ -109,6 +109,18 @@ commands! {
     index_refresh(Nothing) -> RefreshView;
     /// Settings as they are in force.
     settings(Nothing) -> SettingsView;
+    /// Makes links that lapse, each in the ledger.
+    link_make(LinkRequest) -> LinkList;
+    /// Credentials that a person can enter; never their values.
+    credentials(Nothing) -> CredentialList;
+    /// Enters a credential; it goes into the keyring.
+    credential_set(CredentialSetRequest) -> CredentialList;
+    /// Takes a credential out of the keyring.
+    credential_clear(CredentialClearRequest) -> CredentialList;
+    /// What was told to people elsewhere, and what is still to be told.
+    notifications(Nothing) -> NotificationList;
+    /// A trial over every channel for notifications.
+    notify_test(Nothing) -> NotifyTest;
     /// Stops a task.
     cancel(CancelRequest) -> Cancelled;
 }

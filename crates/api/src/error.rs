@@ -55,6 +55,12 @@ impl ApiError {
         self
     }
 
+    /// The same, saying why.
+    pub(crate) fn because(mut self, why: &str) -> Self {
+        self.message = format!("{}: {why}", self.message);
+        self
+    }
+
     pub(crate) fn usage(code: &str, message: impl Into<String>, next: impl Into<String>) -> Self {
         Self::new(ApiErrorKind::Usage, code, message, next)
     }

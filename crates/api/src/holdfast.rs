@@ -1,18 +1,22 @@
 use crate::{
-    ApiError, ApiErrorKind, Caller,
+    ApiError, Caller,
+    cloud::Identity,
     config::{self, LoadedConfig},
     dto::{ApiEvent, ConfigProblem},
-    home::{self, Home},
-    keys,
+    home::Home,
+    keys::Keys,
+    notify::{self, Outbox},
+    open::Ground,
+    secrets::Secrets,
     task::{Running, Task, lock},
     usecase::Players,
 };
-use holdfast_index::{RecordingIndex, SqliteIndex, SqliteWork, WorkStore};
-use holdfast_ingest::{Archiver, ArchiverParts, TierPolicy};
-use holdfast_ledger::{FolderTiles, Ledger, LedgerParts, LocalMac, LocalSigner, SqliteHead};
+use holdfast_index::{RecordingIndex, WorkStore};
+use holdfast_ingest::{Archiver, ArchiverParts};
+use holdfast_ledger::Ledger;
 use holdfast_model::{Cancel, Clock, SystemClock};
-use holdfast_retrieval::{Desk, DeskParts, DeskSettings, PriceList};
-use holdfast_store::{LocalStore, LocalStoreConfig, RehydrationTime, Store};
+use holdfast_retrieval::Desk;
+use holdfast_store::Store;
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -43,6 +47,14 @@ pub struct Holdfast {
     pub(crate) catalogue: ArchiverParts,
     pub(crate) desk: Desk,
     pub(crate) players: Players,
+    /// What is to be told to people elsewhere.
+    pub(crate) outbox: Outbox,
+    /// What a person entered.
+    pub(crate) secrets: Secrets,
+    /// Who this process is towards the clouds.
+    pub(crate) identity: Identity,
+    /// What kept the archive out of reach when this was opened.
+    pub(crate) trouble: Option<ApiError>,
     pub(crate) keys_sentence: String,
     pub(crate) keys_place: &'static str,
     pub(crate) ffmpeg: bool,
@@ -53,6 +65,18 @@ pub struct Holdfast {
     /// When this process asked the storage where recordings lie.
     pub(crate) refreshed: Mutex<Option<jiff::Timestamp>>,
     pub(crate) driver: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The pieces of an installation, opened.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) index: Arc<dyn RecordingIndex>,
+    pub(crate) work: Arc<dyn WorkStore>,
+    pub(crate) ledger: Ledger,
+    pub(crate) keys: Keys,
+    pub(crate) archiver: ArchiverParts,
+    pub(crate) desk: Desk,
+    pub(crate) trouble: Option<ApiError>,
 }
 
 /// What is wrong in the configuration that these options lead to; empty where nothing is. Opens nothing.
@@ -81,69 +105,34 @@ impl Holdfast {
     /// # Errors
     /// As [`Self::open`].
     pub async fn open_with(options: OpenOptions, clock: Arc<dyn Clock>) -> Result<Arc<Self>, ApiError> {
-        let (home, lock) = Home::open(&options.home)?;
-        let loaded = config::load(&home.config_file(), std::env::vars(), &options.set)?;
-        let caller = Caller::local(&loaded.config.person.name, &loaded.config.person.role, "holdfast");
-        let fresh = !home.ledger().join("head.sqlite").exists();
-        let keys = keys::open(home.root(), loaded.config.keys.place, fresh)?;
-        let store = open_store(&home, &loaded, Arc::clone(&clock))?;
-        let index = SqliteIndex::open(home.index_db()).await?.index();
-        let work: Arc<dyn WorkStore> = Arc::new(SqliteWork::open(home.work_db(), Arc::clone(&clock)).await?);
-        std::fs::create_dir_all(home.ledger()).map_err(|e| home::cannot(&home.ledger(), &e))?;
-        let ledger = Ledger::open(LedgerParts {
-            head: Arc::new(SqliteHead::open(&home.ledger().join("head.sqlite"))?),
-            tiles: Arc::new(FolderTiles::open(&home.ledger())?),
-            signer: Arc::new(LocalSigner::from_seed(&keys.signing_seed)),
-            mac: Arc::new(LocalMac::from_seed(&keys.mac_key)),
-            clock: Arc::clone(&clock),
-            agent: caller.agent().clone(),
-        })
-        .await?;
-        drop(lock);
-        let c = &loaded.config;
-        let mut archiver = ArchiverParts::new(
-            store.clone(),
-            Arc::clone(&index),
-            Arc::clone(&work),
-            ledger.clone(),
-            Arc::clone(&clock),
-        );
-        archiver.policy = c.retention.policy.clone().unwrap_or_default();
-        archiver.settings.tiers = TierPolicy { cold_after_days: c.archive.cold_after_days };
-        archiver.settings.regions.clone_from(&c.archive.regions);
-        archiver.settings.truncation_threshold_ms = (c.policy.truncation_threshold_s * 1000.0) as u64;
-        if c.archiver.parallel > 0 {
-            archiver.settings.parallel = c.archiver.parallel;
-        }
-        let desk = Desk::new(DeskParts {
-            store: store.clone(),
-            index: Arc::clone(&index),
-            work,
-            ledger: ledger.clone(),
-            clock: Arc::clone(&clock),
-            folder: if c.desk.folder.as_os_str().is_empty() { home.desk() } else { c.desk.folder.clone() },
-            prices: prices(c.desk.prices.as_deref())?,
-            agent: caller.agent().clone(),
-            settings: DeskSettings {
-                keep_days: c.archive.keep_days,
-                witness: Some(home.witness()),
-                ..DeskSettings::default()
-            },
-        })?;
+        crate::open::open(&options, clock).await
+    }
+
+    /// Puts together what was opened.
+    pub(crate) fn assemble(ground: Ground, o: Opened) -> Result<Arc<Self>, ApiError> {
+        let Ground { home, loaded, secrets, cloud, clock } = ground;
+        let config = &loaded.config.notify;
+        let network = crate::cloud::Network::new(&loaded.config.network)?;
+        let channels = notify::channels(config, &secrets, &network, &clock, &crate::caller::host())?;
+        let outbox = Outbox::new(o.work, Arc::clone(&clock), channels, config);
         let started = clock.now().as_millisecond();
         Ok(Arc::new(Self {
+            outbox,
+            secrets,
+            identity: cloud.identity,
+            trouble: o.trouble,
             home,
             loaded,
             clock,
-            store,
-            index,
-            ledger,
-            archiver: Archiver::new(archiver.clone()),
-            catalogue: archiver,
-            desk,
+            store: o.store,
+            index: o.index,
+            ledger: o.ledger,
+            archiver: Archiver::new(o.archiver.clone()),
+            catalogue: o.archiver,
+            desk: o.desk,
             players: Players::default(),
-            keys_sentence: keys.sentence,
-            keys_place: keys.place,
+            keys_sentence: o.keys.sentence,
+            keys_place: o.keys.place,
             ffmpeg: holdfast_audio::find_ffmpeg().is_some(),
             started,
             events: broadcast::channel(1024).0,
@@ -156,7 +145,8 @@ impl Holdfast {
     /// The person at this machine, coming through `via` (`cli`, `window`, `http`).
     #[must_use]
     pub fn local_caller(&self, via: &'static str) -> Caller {
-        Caller::local(&self.loaded.config.person.name, &self.loaded.config.person.role, via)
+        let person = &self.loaded.config.person;
+        Caller::local(&person.name, &person.role, via, self.identity.now())
     }
 
     /// The configuration in force.
@@ -215,35 +205,4 @@ impl Holdfast {
     pub fn archiver_interval(&self) -> Duration {
         Duration::from_secs(self.loaded.config.archiver.interval_s.max(1))
     }
-}
-
-fn open_store(home: &Home, loaded: &LoadedConfig, clock: Arc<dyn Clock>) -> Result<Store, ApiError> {
-    let archive = &loaded.config.archive;
-    let root = if archive.folder.as_os_str().is_empty() { home.archive() } else { archive.folder.clone() };
-    let mut config = LocalStoreConfig::new(root);
-    config.speeds = archive
-        .rehydration
-        .iter()
-        .map(|(speed, t)| {
-            let time = RehydrationTime {
-                expected: Duration::from_secs(t.expected_s),
-                worst: Duration::from_secs(t.worst_s.max(t.expected_s)),
-            };
-            ((*speed).into(), time)
-        })
-        .collect();
-    Ok(LocalStore::open(config, clock)?.store())
-}
-
-fn prices(file: Option<&std::path::Path>) -> Result<PriceList, ApiError> {
-    let Some(file) = file else { return PriceList::embedded().map_err(|e| bad_prices(&e)) };
-    let text = std::fs::read_to_string(file).map_err(|e| {
-        let message = format!("the price list {} cannot be read: {e}", file.display());
-        ApiError::new(ApiErrorKind::Usage, "prices.unreadable", message, "Check desk.prices in the configuration.")
-    })?;
-    PriceList::parse(&text).map_err(|e| bad_prices(&e))
-}
-
-fn bad_prices(e: &holdfast_retrieval::PriceListError) -> ApiError {
-    ApiError::new(ApiErrorKind::Usage, "prices.invalid", e.to_string(), "Mend the price list that desk.prices names.")
 }

@@ -113,14 +113,28 @@ impl From {
 }
 
 /// The secrets of one home folder.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Secrets {
     home: PathBuf,
+    /// Secrets that a test gives in place of a keyring.
+    #[cfg(test)]
+    fixed: BTreeMap<String, String>,
 }
 
 impl Secrets {
     pub(crate) fn of(home: &Path) -> Self {
-        Self { home: home.to_owned() }
+        Self {
+            home: home.to_owned(),
+            #[cfg(test)]
+            fixed: BTreeMap::new(),
+        }
+    }
+
+    /// The same with these secrets.
+    #[cfg(test)]
+    pub(crate) fn with(mut self, fixed: &[(&str, &str)]) -> Self {
+        self.fixed = fixed.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        self
     }
 
     /// The secret, where one was entered or given.
@@ -128,6 +142,10 @@ impl Secrets {
     /// # Errors
     /// `credentials.locked` where one was entered and the keyring does not give it; `credentials.file`.
     pub(crate) fn get(&self, name: &SecretName) -> Result<Option<Zeroizing<String>>, ApiError> {
+        #[cfg(test)]
+        if let Some(found) = self.fixed.get(&name.text()) {
+            return Ok(Some(Zeroizing::new(found.clone())));
+        }
         if let Some(found) = given(name)? {
             return Ok(Some(found));
         }
@@ -157,7 +175,9 @@ impl Secrets {
         let account = self.account(name);
         aside(|| connected()?.replace(&account, value.as_bytes()))?;
         // After the value: what is on record was entered.
-        self.change(|r| drop(r.entered.insert(name.text(), now)))
+        self.change(|r| {
+            r.entered.insert(name.text(), now);
+        })
     }
 
     /// Takes a secret out of the keyring; one that is not there is no error.
@@ -167,7 +187,9 @@ impl Secrets {
     pub(crate) fn clear(&self, name: &SecretName) -> Result<(), ApiError> {
         let account = self.account(name);
         aside(|| connected()?.remove(&account))?;
-        self.change(|r| drop(r.entered.remove(&name.text())))
+        self.change(|r| {
+            r.entered.remove(&name.text());
+        })
     }
 
     /// Where the secret comes from, and when it was entered; none where there is none. Does not ask the keyring.

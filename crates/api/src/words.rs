@@ -166,6 +166,7 @@ fn sentence(entry: &LedgerEntry) -> String {
         Action::Export => "Export of an evidence package",
         Action::IndexRebuild => "Rebuilding of the index",
         Action::Display => "The transcript was shown",
+        Action::Link => "Making a link that lapses",
     };
     let how = match (e.phase, e.outcome) {
         (Phase::Intent, _) => " was begun".to_owned(),

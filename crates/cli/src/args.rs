@@ -1,5 +1,6 @@
 //! What can be typed. Help texts here are the reference: `docs/cli.md` and the man page are made from them.
 
+use crate::reach;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -110,9 +111,20 @@ pub(crate) enum Command {
         #[arg(long)]
         partial: bool,
     },
+    /// Make links that lapse, for those who need a recording and have no account. Each stands in the ledger.
+    Link(reach::LinkArgs),
     /// Work with the ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
+    /// Carry the ledger's keys to other machines that share it.
+    #[command(subcommand)]
+    Keys(reach::Keys),
+    /// Enter and clear credentials, which are kept in the operating system's keyring.
+    #[command(subcommand)]
+    Credentials(reach::Credentials),
+    /// Telling people elsewhere that recordings are here.
+    #[command(subcommand)]
+    Notify(reach::Notify),
     /// Work with the index, which is derived and never evidence.
     #[command(subcommand)]
     Index(IndexCommand),
@@ -351,6 +363,8 @@ pub(crate) enum LedgerCommand {
     },
     /// Print the newest signed checkpoint.
     Checkpoint,
+    /// Begin the ledger that machines share, once, on one of them.
+    Create,
 }
 
 #[derive(Debug, Subcommand)]

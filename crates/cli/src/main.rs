@@ -5,6 +5,8 @@ mod args;
 mod keys;
 mod output;
 mod progress;
+mod prompt;
+mod reach;
 mod render;
 mod run;
 

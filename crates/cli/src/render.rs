@@ -385,10 +385,20 @@ pub(crate) fn settings(s: &SettingsView) -> String {
     out
 }
 
+/// Where the archive lies, who one is there, and what keeps it out of reach.
+fn cloud(s: &Status) -> String {
+    if s.archive == "local" && s.index == "sqlite" {
+        return "nothing; all is on this machine".into();
+    }
+    let who = s.cloud_identity.as_deref().unwrap_or("unknown to the cloud's own word");
+    let trouble = s.trouble.as_deref().map(|t| format!("\n                NOT REACHED: {t}")).unwrap_or_default();
+    format!("archive {}, index {}, as {who}{trouble}", s.archive, s.index)
+}
+
 pub(crate) fn status(s: &Status) -> String {
     format!(
         "Holdfast {}{}\nHome            {}\nYou             {} ({})\nRecordings      {}\nLedger          {} entries, {}\nLedger key      {}\n\
-         Keys            {}\nOpen matters    {}\nIn quarantine   {}\nffmpeg          {}\n",
+         Keys            {}\nIn the cloud    {}\nOpen matters    {}\nIn quarantine   {}\nffmpeg          {}\n",
         s.version,
         if s.demo { "  DEMONSTRATION ARCHIVE" } else { "" },
         s.home,
@@ -399,6 +409,7 @@ pub(crate) fn status(s: &Status) -> String {
         s.ledger_id,
         s.ledger_key,
         s.keys,
+        cloud(s),
         s.open_matters,
         s.quarantined,
         if s.ffmpeg { "found" } else { "not found; some formats cannot be played here" }

@@ -5,13 +5,13 @@ use crate::{
     keys::Keys,
     output::{Output, exit},
     progress::Bars,
-    render,
+    reach, render,
 };
 use clap::CommandFactory as _;
 use holdfast_api::{ApiError, ApiErrorKind, Caller, Holdfast, Home, OpenOptions, dto::*};
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
-type Done = Result<ExitCode, ApiError>;
+pub(crate) type Done = Result<ExitCode, ApiError>;
 
 fn ok() -> Done {
     Ok(ExitCode::from(exit::OK))
@@ -35,6 +35,9 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Done {
     let options = OpenOptions { home, set: cli.set };
     match cli.command {
         Command::Config(ConfigCommand::Check) => return config_check(&options, out),
+        Command::Credentials(c) => return reach::credentials(&options, c, out),
+        Command::Keys(k) => return reach::keys(&options, k, out),
+        Command::Ledger(LedgerCommand::Create) => return reach::ledger_create(&options, out).await,
         Command::Demo { no_open, interactions } => return demo(options, no_open, interactions, out).await,
         _ => {}
     }
@@ -133,6 +136,8 @@ impl Session<'_> {
                 out.answer(&e, render::export);
                 Ok(verdict(&e.outcome))
             }
+            Command::Link(args) => reach::link(h, c, args, out).await,
+            Command::Notify(n) => reach::notify(h, c, n, out).await,
             Command::Ledger(l) => self.ledger(l).await,
             Command::Index(i) => {
                 let report = match i {
@@ -158,7 +163,11 @@ impl Session<'_> {
                 ok()
             }
             // Done before a home folder was opened.
-            Command::Demo { .. } | Command::Completions { .. } | Command::Man { .. } => ok(),
+            Command::Demo { .. }
+            | Command::Completions { .. }
+            | Command::Man { .. }
+            | Command::Credentials(_)
+            | Command::Keys(_) => ok(),
         }
     }
 
@@ -350,6 +359,8 @@ impl Session<'_> {
                 let request = LedgerShowRequest { from, limit: Some(limit), id, matter };
                 out.answer(&h.ledger_show(c, request).await?, |e| render::custody(&e.entries));
             }
+            // Done before a home folder was opened.
+            LedgerCommand::Create => {}
             LedgerCommand::Checkpoint => {
                 out.answer(&h.ledger_checkpoint(c, Nothing {}).await?, |p| format!("{}\nkey {}", p.text, p.key));
             }

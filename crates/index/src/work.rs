@@ -22,12 +22,22 @@ pub enum WorkKind {
     Retrieval,
     /// One evidence package in the making.
     Export,
+    /// One thing to tell somebody over one channel.
+    Notification,
 }
 
 impl WorkKind {
     /// All kinds.
-    pub const ALL: [Self; 7] =
-        [Self::IngestItem, Self::IngestRun, Self::Matter, Self::MatterItem, Self::Plan, Self::Retrieval, Self::Export];
+    pub const ALL: [Self; 8] = [
+        Self::IngestItem,
+        Self::IngestRun,
+        Self::Matter,
+        Self::MatterItem,
+        Self::Plan,
+        Self::Retrieval,
+        Self::Export,
+        Self::Notification,
+    ];
 
     /// The name it is stored under.
     #[must_use]
@@ -40,6 +50,7 @@ impl WorkKind {
             Self::Plan => "plan",
             Self::Retrieval => "retrieval",
             Self::Export => "export",
+            Self::Notification => "notification",
         }
     }
 }

@@ -75,6 +75,8 @@ pub enum Action {
     IndexRebuild,
     /// Customer data was shown on a screen.
     Display,
+    /// An address was made under which anyone who has it can read a recording for a while. The address itself is never written.
+    Link,
 }
 
 /// How an action ended.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     path::PathBuf,
-    sync::{Arc, atomic::AtomicI64},
+    sync::{Arc, PoisonError, atomic::AtomicI64},
 };
 
 /// Largest manifest or payload that is read, in bytes: far above any real one, far below what would hurt.
@@ -93,6 +93,8 @@ pub(crate) struct Inner {
     pub(crate) owner: String,
     /// When somebody drove last, so that a clock that goes back is noticed.
     pub(crate) last_pass_ms: AtomicI64,
+    /// Who this process is towards the clouds at the moment.
+    pub(crate) cloud_identity: std::sync::Mutex<Option<String>>,
     /// Held while the remembered checkpoint is replaced.
     pub(crate) witness: tokio::sync::Mutex<()>,
 }
@@ -105,14 +107,27 @@ impl Desk {
     pub fn new(parts: DeskParts) -> Result<Self, RetrievalError> {
         std::fs::create_dir_all(&parts.folder).map_err(RetrievalError::io("make the folder", &parts.folder))?;
         let owner = owner_name(&parts.agent)?;
+        let cloud_identity = parts.agent.cloud_identity.clone();
         Ok(Self {
             inner: Arc::new(Inner {
                 parts,
                 owner,
                 last_pass_ms: AtomicI64::new(i64::MAX),
+                cloud_identity: std::sync::Mutex::new(cloud_identity),
                 witness: tokio::sync::Mutex::default(),
             }),
         })
+    }
+
+    /// Tells who this process is towards the clouds from now on; events that are in nobody else's name say so.
+    pub fn set_cloud_identity(&self, identity: Option<String>) {
+        *self.inner.cloud_identity.lock().unwrap_or_else(PoisonError::into_inner) = identity;
+    }
+
+    /// Who this process acts as.
+    pub(crate) fn agent(&self) -> Agent {
+        let cloud_identity = self.inner.cloud_identity.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Agent { cloud_identity, ..self.parts().agent.clone() }
     }
 
     pub(crate) fn parts(&self) -> &DeskParts {

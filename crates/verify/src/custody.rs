@@ -87,5 +87,6 @@ fn action_words(action: Action) -> &'static str {
         Action::Export => "Evidence package made",
         Action::IndexRebuild => "Search index rebuilt",
         Action::Display => "Shown on screen",
+        Action::Link => "Link that lapses given out",
     }
 }

@@ -5,12 +5,14 @@ mod aws;
 mod azure;
 mod identity;
 mod network;
+mod stores;
 mod tiles;
 
 pub(crate) use aws::Aws;
 pub(crate) use azure::Azure;
 pub(crate) use identity::Identity;
 pub(crate) use network::Network;
+pub(crate) use stores::{azure_store, s3_store};
 pub use tiles::{MirroredTiles, StoreTiles};
 
 use crate::{

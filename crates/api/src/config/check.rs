@@ -1,7 +1,8 @@
 //! What cannot be right in a configuration that has the right form: each with the settings it is about and a sentence.
 
 use super::{
-    AzureCredential, Config, EmailConfig, IndexBackend, NotifyConfig, SmtpSecurity, StoreBackend, WebhookConfig,
+    AzureCredential, Config, EmailConfig, IndexBackend, NotifyConfig, RehydrateBy, SmtpSecurity, StoreBackend,
+    WebhookConfig,
 };
 use url::Url;
 
@@ -77,16 +78,15 @@ fn s3(c: &Config, found: &mut Found) {
         );
         found.add(&["archive.s3.storage_class"], message);
     }
-    if let Some(key) = &s3.kms_key
-        && !is_kms_key(key)
-    {
+    if let Some(key) = s3.kms_key.iter().chain(&s3.earlier_kms_keys).find(|key| !is_kms_key(key)) {
         let alias =
             if key.contains("alias/") { "; an alias can be pointed at another key, so it proves nothing" } else { "" };
         let message = format!(
-            "archive.s3.kms_key is `{}`, which is neither the ARN of a KMS key (arn:aws:kms:REGION:ACCOUNT:key/ID) nor its id{alias}",
+            "`{}` is neither the ARN of a KMS key (arn:aws:kms:REGION:ACCOUNT:key/ID) nor its id{alias}",
             shown(key)
         );
-        found.add(&["archive.s3.kms_key"], message);
+        let first = if s3.kms_key.as_ref() == Some(key) { "archive.s3.kms_key" } else { "archive.s3.earlier_kms_keys" };
+        found.add(&[first], message);
     }
     if c.archive.cold_after_days.is_some() {
         let message = "archive.cold_after_days is of the local archive; in S3 a lifecycle rule makes recordings cold (`holdfast provision`)";
@@ -109,11 +109,16 @@ fn azure_store(c: &Config, found: &mut Found) {
         ("archive.azure.media_container", &azure.media_container),
         ("archive.azure.meta_container", &azure.meta_container),
         ("archive.azure.quarantine_container", &azure.quarantine_container),
+        ("archive.azure.copy_container", &azure.copy_container),
     ] {
         if !container.is_empty() && !is_container(container) {
             let form = "3 to 63 of a-z 0-9 and single -";
             found.add(&[name], format!("{name} is `{}`, which is no name of a container ({form})", shown(container)));
         }
+    }
+    if azure.rehydrate == RehydrateBy::Copy && azure.copy_container.is_empty() {
+        let at = ["archive.azure.copy_container", "archive.azure.rehydrate"];
+        found.add(&at, "archive.azure.rehydrate is \"copy\", so archive.azure.copy_container must name the container of the copies");
     }
     if !["Hot", "Cool", "Cold"].contains(&azure.tier.as_str()) {
         let message = format!(

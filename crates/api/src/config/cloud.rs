@@ -31,6 +31,8 @@ pub struct S3Section {
     pub storage_class: String,
     /// KMS key that objects are encrypted with, as its ARN or id; the bucket's default encryption where absent.
     pub kms_key: Option<String>,
+    /// Keys that `kms_key` was before: what they encrypted is still read without a remark. Not needed where KMS rotates a key itself.
+    pub earlier_kms_keys: Vec<String>,
     /// Whether the bucket's name is a part of the path, as most stores other than Amazon's want it.
     pub force_path_style: bool,
 }
@@ -43,6 +45,7 @@ impl Default for S3Section {
             quarantine_bucket: String::new(),
             storage_class: "STANDARD".into(),
             kms_key: None,
+            earlier_kms_keys: Vec::new(),
             force_path_style: false,
         }
     }
@@ -76,6 +79,10 @@ pub struct AzureSection {
     pub tier: String,
     /// How an archived blob is brought online: `tier` or `copy`.
     pub rehydrate: RehydrateBy,
+    /// With `copy`: container of the copies, which must put no retention on new blobs.
+    pub copy_container: String,
+    /// Name of the account, where the address does not tell it (a domain of one's own).
+    pub account: Option<String>,
     /// Encryption scope of new blobs; the container's default where absent.
     pub encryption_scope: Option<String>,
 }
@@ -89,6 +96,8 @@ impl Default for AzureSection {
             quarantine_container: String::new(),
             tier: "Hot".into(),
             rehydrate: RehydrateBy::default(),
+            copy_container: String::new(),
+            account: None,
             encryption_scope: None,
         }
     }

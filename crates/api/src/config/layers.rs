@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(found.len(), 3, "{found:#?}");
         assert!(found.iter().any(|p| p.place == "environment aws.region"), "{found:#?}");
         let whole = "[archive]\nbackend = \"azure\"\n[archive.azure]\naccount_url = \"https://a.blob.core.windows.net\"\n\
-                     media_container = \"media\"\nrehydrate = \"copy\"\n[index]\nbackend = \"dynamodb\"\n\
+                     media_container = \"media\"\nrehydrate = \"copy\"\ncopy_container = \"copies\"\n[index]\nbackend = \"dynamodb\"\n\
                      dynamodb.table = \"holdfast\"\n[azure]\ncredential = \"cli\"\n[notify]\ndesktop = true\n";
         assert_eq!(all(whole, &[]), []);
     }

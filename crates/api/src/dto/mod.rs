@@ -5,12 +5,14 @@ mod archive;
 mod archiver;
 mod desk;
 mod play;
+mod reach;
 mod system;
 
 pub use archive::*;
 pub use archiver::*;
 pub use desk::*;
 pub use play::*;
+pub use reach::*;
 pub use system::*;
 
 /// The derives and attributes that every DTO carries.

@@ -16,6 +16,14 @@ dto! {
         pub person: String,
         /// In what role.
         pub role: String,
+        /// Who this is towards the clouds; null where they do not say, or none is used.
+        pub cloud_identity: Option<String>,
+        /// Where recordings lie: `local`, `s3`, `azure`.
+        pub archive: String,
+        /// What keeps index, work and ledger: `sqlite`, `dynamodb`.
+        pub index: String,
+        /// Why the archive could not be reached when this was opened; null where it could.
+        pub trouble: Option<String>,
         /// Recordings in the index.
         #[ts(type = "number")]
         pub recordings: u64,

@@ -191,9 +191,39 @@ impl Holdfast {
     /// # Errors
     /// `retrieval.*`; what stands in the way of one recording is told in its job.
     pub async fn drive_once(&self) -> Result<(), ApiError> {
+        self.before_driving().await?;
         let (sink, cancel) = self.task("retrieve");
         self.desk.drive(None, sink.as_ref(), &cancel).await?;
+        drop(sink);
+        self.tell_elsewhere().await;
         Ok(())
+    }
+
+    /// What is so already is no news, and events are in the name of whoever this is now.
+    async fn before_driving(&self) -> Result<(), ApiError> {
+        self.desk.set_cloud_identity(self.identity.now());
+        if self.outbox.is_silent() {
+            return Ok(());
+        }
+        let (matters, jobs) = (self.desk.matters().await?, self.desk.jobs(None, true).await?);
+        self.outbox.prepare(&matters, &jobs).await
+    }
+
+    /// Keeps what is to be told to people elsewhere, and tells what is due. Trouble with it never stands in the way of a retrieval.
+    async fn tell_elsewhere(&self) {
+        let told = async {
+            if self.outbox.is_silent() {
+                return Ok(());
+            }
+            let (matters, jobs) = (self.desk.matters().await?, self.desk.jobs(None, true).await?);
+            self.outbox.watch(&matters, &jobs).await?;
+            holdfast_model::step("notify.kept");
+            self.outbox.deliver().await?;
+            Ok::<(), ApiError>(())
+        };
+        if let Err(e) = told.await {
+            tracing::warn!(code = e.code, "notifications: {e}");
+        }
     }
 
     /// Drives retrievals until those of `matter` (or all) are done.
@@ -204,11 +234,13 @@ impl Holdfast {
         let matter: Option<MatterId> = matter.map(id).transpose()?;
         let mut told = Told::default();
         loop {
+            self.before_driving().await?;
             let (sink, cancel) = self.task("retrieve");
             let summary = self.desk.drive(matter.as_ref(), sink.as_ref(), &cancel).await?;
             drop(sink);
             let jobs = self.desk.jobs(matter.as_ref(), true).await?;
             self.tell(&jobs, &mut told);
+            self.tell_elsewhere().await;
             if jobs.iter().all(|j| j.state.is_final() || !JobState::ACTIVE.contains(&j.state)) || cancel.is_cancelled()
             {
                 return Ok(());
@@ -232,6 +264,9 @@ impl Holdfast {
         *driver = Some(tokio::spawn(async move {
             let mut told = Told::default();
             loop {
+                if let Err(e) = me.before_driving().await {
+                    tracing::warn!(code = e.code, "notifications: {e}");
+                }
                 let (sink, cancel) = me.task("retrieve");
                 let due = match me.desk.drive(None, sink.as_ref(), &cancel).await {
                     Ok(summary) => summary.next_due,
@@ -244,6 +279,7 @@ impl Holdfast {
                 if let Ok(jobs) = me.desk.jobs(None, true).await {
                     me.tell(&jobs, &mut told);
                 }
+                me.tell_elsewhere().await;
                 tokio::time::sleep(me.until(due).min(Duration::from_secs(2))).await;
             }
         }));

@@ -3,9 +3,12 @@
 mod archive;
 mod archiver;
 mod desk;
+mod link;
 mod play;
+mod reach;
 mod system;
 
 pub(crate) use archive::id;
 pub use play::Media;
 pub(crate) use play::Players;
+pub(crate) use reach::credential_list;

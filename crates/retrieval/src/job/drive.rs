@@ -244,7 +244,7 @@ impl Desk {
         let mut row = Row::read(work)?;
         if let Some(sequence) = row.job.intent {
             let intent = self.parts().ledger.entry(sequence).await?;
-            let by = row.job.cancelled_by.clone().unwrap_or_else(|| self.parts().agent.clone());
+            let by = row.job.cancelled_by.clone().unwrap_or_else(|| self.agent());
             let mut outcome =
                 draft(intent.event.action, Phase::Outcome, &by, &row.job.matter, Some(&row.job.archive_id))
                     .outcome(EventOutcome::Failed);
@@ -280,7 +280,7 @@ impl Desk {
     /// The draft of an entry about a job's recording.
     pub(super) fn job_draft(&self, row: &Row, action: Action, phase: Phase) -> EventDraft {
         let job = &row.job;
-        draft(action, phase, &self.parts().agent, &job.matter, Some(&job.archive_id))
+        draft(action, phase, &self.agent(), &job.matter, Some(&job.archive_id))
             .object(&job.locator)
             .detail("exhibit", &job.exhibit)
     }

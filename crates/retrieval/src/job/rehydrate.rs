@@ -101,7 +101,7 @@ impl Desk {
     fn rehydration_draft(&self, row: &Row, phase: Phase) -> EventDraft {
         let job = &row.job;
         let speed = job.speed.map_or("none", speed_word);
-        let mut d = draft(Action::Rehydration, phase, &self.parts().agent, &job.matter, Some(&job.archive_id))
+        let mut d = draft(Action::Rehydration, phase, &self.agent(), &job.matter, Some(&job.archive_id))
             .object(&job.locator)
             .moved(&job.storage_class, "online")
             .detail("speed", speed)
