@@ -4,6 +4,7 @@
 
 mod azure;
 mod azure_faults;
+mod azure_interop;
 mod azure_many;
 mod child;
 mod crash;
