@@ -3,6 +3,8 @@
 
 pub mod aws;
 pub mod azure;
+mod fast_s3;
 mod servers;
 
+pub use fast_s3::FastS3;
 pub use servers::{Azurite, Dynoxide, Ministack, Rgw};

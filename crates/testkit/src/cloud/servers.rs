@@ -8,6 +8,7 @@ mod azurite;
 mod rgw;
 
 pub use azurite::Azurite;
+pub(super) use azurite::certificates;
 pub use rgw::Rgw;
 
 use serde_json::{Value, json};

@@ -63,8 +63,8 @@ fn programs(folder: &Path, port: u16) -> Vec<Program> {
     vec![Program { argv, env: vec![] }]
 }
 
-/// An authority, and a leaf for loopback signed by it: clients refuse a leaf that is its own authority.
-fn certificates(folder: &Path) {
+/// An authority (`ca.pem`), and a leaf for loopback signed by it (`leaf.pem`, `leaf.key`): clients refuse a leaf that is its own authority.
+pub(in crate::cloud) fn certificates(folder: &Path) {
     let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     authority.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
