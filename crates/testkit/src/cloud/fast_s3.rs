@@ -184,7 +184,9 @@ impl Shelf {
                 locked(&self.objects).retain(|(b, _), _| *b != bucket);
                 xml(204, String::new())
             }
-            (&Method::GET, _) if query.contains_key("tagging") => xml(200, "<Tagging><TagSet></TagSet></Tagging>".into()),
+            (&Method::GET, _) if query.contains_key("tagging") => {
+                xml(200, "<Tagging><TagSet></TagSet></Tagging>".into())
+            }
             (&Method::GET | &Method::HEAD, _) => self.get(&bucket, &key, &parts),
             (&Method::PUT | &Method::POST, _) => self.write(&bucket, &key, &query, &parts, body).await,
             (&Method::DELETE, _) => xml(204, String::new()),
@@ -203,7 +205,11 @@ impl Shelf {
         });
         let (start, end) = range.unwrap_or((0, object.size));
         let head = parts.method == Method::HEAD;
-        let body = if head { Body::empty() } else { Body::from_stream(futures_util::stream::iter(slices(object.clone(), start, end))) };
+        let body = if head {
+            Body::empty()
+        } else {
+            Body::from_stream(futures_util::stream::iter(slices(object.clone(), start, end)))
+        };
         let mut answer = Response::new(body);
         let headers = answer.headers_mut();
         headers.extend(object.metadata.clone());
@@ -234,7 +240,10 @@ impl Shelf {
         if query.contains_key("uploads") {
             let id = self.next_upload.fetch_add(1, Ordering::Relaxed).to_string();
             locked(&self.uploads).insert(id.clone(), (metadata(&parts.headers), BTreeMap::new()));
-            return xml(200, format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"));
+            return xml(
+                200,
+                format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"),
+            );
         }
         let number = query.get("partNumber").and_then(|n| n.parse().ok());
         if let (Some(id), Some(number)) = (id, number) {
@@ -282,7 +291,9 @@ impl Shelf {
                 continue;
             }
             let common = (!delimiter.is_empty())
-                .then(|| key[prefix.len()..].find(delimiter).map(|at| key[..prefix.len() + at + delimiter.len()].to_owned()))
+                .then(|| {
+                    key[prefix.len()..].find(delimiter).map(|at| key[..prefix.len() + at + delimiter.len()].to_owned())
+                })
                 .flatten();
             if common.as_ref().is_some_and(|c| prefixes.last() == Some(c) || *c <= after) {
                 continue;
@@ -305,8 +316,10 @@ impl Shelf {
                 }
             }
         }
-        let common: String =
-            prefixes.iter().map(|p| format!("<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>", escape(p))).collect();
+        let common: String = prefixes
+            .iter()
+            .map(|p| format!("<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>", escape(p)))
+            .collect();
         let next = more.as_deref().map_or(String::new(), |m| {
             let m = escape(m);
             format!("<NextContinuationToken>{m}</NextContinuationToken><NextMarker>{m}</NextMarker>")
@@ -333,7 +346,11 @@ fn stored() -> Response<Body> {
 }
 
 /// The bytes from `start` to `end` in pieces that a connection takes at once; nothing is copied.
-fn slices(object: Arc<Object>, start: u64, end: u64) -> impl Iterator<Item = Result<Bytes, Infallible>> + Send + 'static {
+fn slices(
+    object: Arc<Object>,
+    start: u64,
+    end: u64,
+) -> impl Iterator<Item = Result<Bytes, Infallible>> + Send + 'static {
     let (mut piece, mut offset) = (0, usize::try_from(start).expect("a length in memory"));
     let mut left = usize::try_from(end - start).expect("a length in memory");
     std::iter::from_fn(move || {

@@ -1,0 +1,232 @@
+//! One file of 1 GiB and 2,000 of 1 MiB from and to an S3 server in memory (TLS, on this machine), against `s5cmd`, `aws s3 cp` and
+//! `rclone`, which only copy: `cargo bench -p holdfast-store --bench transfer`. Prints seconds by the clock, processor seconds and peak
+//! memory of each client.
+//!
+//! Holdfast's download is the desk's, step by step (`retrieval/src/job/download.rs`, with the desk's own limits): HEAD and tags, ranges
+//! in order, SHA-256 on the way, fsync before and after, digest compared, rename, fsync of the folder. Its upload is the store's `create`
+//! with the digest that is expected, each part with a SHA-256 for S3 to check; once alone, and once read back whole and compared, as the
+//! archiver does it. Each client is a process of its own; the server is one more.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // a benchmark
+
+mod holdfast;
+mod peers;
+
+use holdfast_model::Sha256Digest;
+use holdfast_testkit::cloud::FastS3;
+use serde::{Deserialize, Serialize};
+use std::{
+    env,
+    fs::{self, File},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+
+const BIG_BYTES: usize = 1 << 30;
+const SMALL_BYTES: usize = 1 << 20;
+const SMALL_FILES: usize = 2_000;
+
+/// What there is to move.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Item {
+    key: String,
+    size_bytes: u64,
+    digest: Sha256Digest,
+}
+
+/// What a client is told.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Job {
+    url: String,
+    ca: PathBuf,
+    bucket: String,
+    /// Where files come from or go to.
+    folder: PathBuf,
+    items: Vec<Item>,
+}
+
+/// What running a client took.
+#[derive(Debug, Clone, Copy, Deserialize)]
+struct Took {
+    wall_s: f64,
+    processor_s: f64,
+    peak_mb: f64,
+}
+
+fn main() {
+    match env::var("HOLDFAST_TRANSFER").as_deref() {
+        Ok("serve") => serve(),
+        Ok("download") => holdfast::run(holdfast::Way::Download),
+        Ok("upload") => holdfast::run(holdfast::Way::Upload { read_back: false }),
+        Ok("upload, read back") => holdfast::run(holdfast::Way::Upload { read_back: true }),
+        _ => compare(),
+    }
+}
+
+/// Bytes that repeat nowhere within 8.
+fn noise(buffer: &mut [u8]) {
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    for chunk in buffer.chunks_mut(8) {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        chunk.copy_from_slice(&state.to_le_bytes()[..chunk.len()]);
+    }
+}
+
+/// The server's process: tells its address, ends with its standard input.
+fn serve() {
+    let folder = PathBuf::from(env::var_os("HOLDFAST_TRANSFER_FOLDER").expect("a folder"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    let server = runtime.block_on(FastS3::start(&folder));
+    let mut all = vec![0u8; BIG_BYTES];
+    noise(&mut all);
+    let all = bytes::Bytes::from(all);
+    server.put("big", "file.wav", all.clone());
+    for (i, item) in small_items(&[]).iter().enumerate() {
+        server.put("small", &item.key, all.slice(small_range(i)));
+    }
+    println!("{}", server.url());
+    let _ = std::io::stdin().read(&mut [0u8]);
+}
+
+/// The small files are cut out of the big one, each elsewhere.
+fn small_range(i: usize) -> std::ops::Range<usize> {
+    let start = i * (BIG_BYTES - SMALL_BYTES) / SMALL_FILES;
+    start..start + SMALL_BYTES
+}
+
+fn small_items(all: &[u8]) -> Vec<Item> {
+    let item = |i: usize| Item {
+        key: format!("c-{i:04}.wav"),
+        size_bytes: SMALL_BYTES as u64,
+        digest: Sha256Digest::of(all.get(small_range(i)).unwrap_or_default()),
+    };
+    (0..SMALL_FILES).map(item).collect()
+}
+
+struct Server(Child, String);
+
+impl Server {
+    fn start(folder: &Path) -> Self {
+        let mut child = Command::new(env::current_exe().expect("this program"))
+            .env("HOLDFAST_TRANSFER", "serve")
+            .env("HOLDFAST_TRANSFER_FOLDER", folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server");
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut url).expect("its address");
+        Self(child, url.trim().to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+fn compare() {
+    let rounds = env::var("HOLDFAST_BENCH_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(3);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = Server::start(folder.path());
+    let mut all = vec![0u8; BIG_BYTES];
+    noise(&mut all);
+    let big = vec![Item { key: "file.wav".into(), size_bytes: BIG_BYTES as u64, digest: Sha256Digest::of(&all) }];
+    let small = small_items(&all);
+    let source = folder.path().join("source");
+    for (bucket, items) in [("big", &big), ("small", &small)] {
+        fs::create_dir_all(source.join(bucket)).expect("a folder");
+        for (i, item) in items.iter().enumerate() {
+            let bytes = if bucket == "big" { &all[..] } else { &all[small_range(i)] };
+            fs::write(source.join(bucket).join(&item.key), bytes).expect("room for the files");
+        }
+    }
+    drop(all);
+    assert!(Command::new("sync").status().is_ok_and(|s| s.success()), "sync");
+    for (bucket, items) in [("big", &big), ("small", &small)] {
+        let job = |folder: PathBuf, bucket: &str| Job {
+            url: server.1.clone(),
+            ca: folder.ancestors().find(|a| a.join("ca.pem").exists()).expect("the authority").join("ca.pem"),
+            bucket: bucket.to_owned(),
+            folder,
+            items: items.clone(),
+        };
+        let mut table = Table::default();
+        for _ in 0..rounds {
+            for client in peers::DOWNLOADERS {
+                let into = folder.path().join("into");
+                let _ = fs::remove_dir_all(&into);
+                fs::create_dir_all(&into).expect("a folder");
+                let took = peers::run(client, &job(into.clone(), bucket), folder.path());
+                arrived(&into, items, client);
+                table.add(client, took);
+            }
+        }
+        table.print(&format!("download, {bucket}"));
+        let mut table = Table::default();
+        for _ in 0..rounds {
+            for client in peers::UPLOADERS {
+                let job = job(source.join(bucket), "uploaded");
+                table.add(client, peers::run(client, &job, folder.path()));
+                // What was uploaded is fetched by another client and compared.
+                let into = folder.path().join("into");
+                let _ = fs::remove_dir_all(&into);
+                fs::create_dir_all(&into).expect("a folder");
+                peers::run("s5cmd", &Job { folder: into.clone(), ..job.clone() }, folder.path());
+                arrived(&into, items, client);
+                peers::empty(&job, folder.path());
+            }
+        }
+        table.print(&format!("upload, {bucket}"));
+    }
+}
+
+/// Each file is there with the right bytes.
+fn arrived(folder: &Path, items: &[Item], client: &str) {
+    let mut buffer = vec![0u8; 1 << 20];
+    for item in items {
+        use sha2::Digest as _;
+        let mut file = File::open(folder.join(&item.key)).unwrap_or_else(|e| panic!("{client}: {}: {e}", item.key));
+        let mut hash = sha2::Sha256::new();
+        loop {
+            match file.read(&mut buffer).expect("readable") {
+                0 => break,
+                n => hash.update(&buffer[..n]),
+            }
+        }
+        assert_eq!(Sha256Digest(hash.finalize().into()), item.digest, "{client}: {}", item.key);
+    }
+}
+
+/// Times of all clients.
+#[derive(Default)]
+struct Table(Vec<(&'static str, Vec<Took>)>);
+
+impl Table {
+    fn add(&mut self, client: &'static str, took: Took) {
+        match self.0.iter_mut().find(|(c, _)| *c == client) {
+            Some((_, all)) => all.push(took),
+            None => self.0.push((client, vec![took])),
+        }
+        let _ = std::io::stderr().write_all(b".");
+    }
+
+    fn print(&self, what: &str) {
+        println!("\n{what:24} {:>9} {:>9} {:>11} {:>9}", "wall s", "fastest", "processor s", "peak MB");
+        for (client, all) in &self.0 {
+            let middle = |of: fn(&Took) -> f64| {
+                let mut values: Vec<_> = all.iter().map(of).collect();
+                values.sort_by(f64::total_cmp);
+                values[values.len() / 2]
+            };
+            let fastest = all.iter().map(|t| t.wall_s).fold(f64::INFINITY, f64::min);
+            let (wall, processor, peak) = (middle(|t| t.wall_s), middle(|t| t.processor_s), middle(|t| t.peak_mb));
+            println!("{client:24} {wall:9.2} {fastest:9.2} {processor:11.2} {peak:9.0}");
+        }
+    }
+}
