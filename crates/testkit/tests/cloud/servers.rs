@@ -77,7 +77,8 @@ async fn the_fast_server_gives_what_it_took() {
     }
     let (mut after, mut found) = (String::new(), Vec::new());
     loop {
-        let page = text(http.get(at(&format!("?list-type=2&prefix=list/&max-keys=2&continuation-token={after}")))).await;
+        let page =
+            text(http.get(at(&format!("?list-type=2&prefix=list/&max-keys=2&continuation-token={after}")))).await;
         found.extend(page.split("<Key>").skip(1).map(|k| k.split('<').next().unwrap().to_owned()));
         match page.split("<NextContinuationToken>").nth(1) {
             Some(next) => next.split('<').next().unwrap().clone_into(&mut after),
