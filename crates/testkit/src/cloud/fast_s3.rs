@@ -47,8 +47,13 @@ pub struct FastS3 {
 #[derive(Default)]
 struct Shelf {
     objects: Mutex<BTreeMap<(String, String), Arc<Object>>>,
-    uploads: Mutex<BTreeMap<String, (HeaderMap, BTreeMap<u32, Bytes>)>>,
+    uploads: Mutex<BTreeMap<String, Upload>>,
     next_upload: AtomicU64,
+}
+
+struct Upload {
+    metadata: HeaderMap,
+    parts: BTreeMap<u32, Bytes>,
 }
 
 struct Object {
@@ -239,7 +244,8 @@ impl Shelf {
         let id = query.get("uploadId");
         if query.contains_key("uploads") {
             let id = self.next_upload.fetch_add(1, Ordering::Relaxed).to_string();
-            locked(&self.uploads).insert(id.clone(), (metadata(&parts.headers), BTreeMap::new()));
+            locked(&self.uploads)
+                .insert(id.clone(), Upload { metadata: metadata(&parts.headers), parts: BTreeMap::new() });
             return xml(
                 200,
                 format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"),
@@ -248,12 +254,13 @@ impl Shelf {
         let number = query.get("partNumber").and_then(|n| n.parse().ok());
         if let (Some(id), Some(number)) = (id, number) {
             let mut uploads = locked(&self.uploads);
-            let Some((_, parts)) = uploads.get_mut(id) else { return refused(404, "NoSuchUpload") };
-            parts.insert(number, bytes);
+            let Some(upload) = uploads.get_mut(id) else { return refused(404, "NoSuchUpload") };
+            upload.parts.insert(number, bytes);
             return stored();
         }
         if let Some(id) = id {
-            let Some((metadata, parts)) = locked(&self.uploads).remove(id) else { return refused(404, "NoSuchUpload") };
+            let upload = locked(&self.uploads).remove(id);
+            let Some(Upload { metadata, parts }) = upload else { return refused(404, "NoSuchUpload") };
             let pieces: Vec<_> = parts.into_values().collect();
             let size = pieces.iter().map(|p| p.len() as u64).sum();
             self.insert(bucket, key, Object { pieces, size, metadata });
