@@ -18,6 +18,10 @@ use std::{error::Error as _, io};
 mod rights {
     pub(super) const READ: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read";
     pub(super) const WRITE: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write";
+    /// Put Blob wants one right for the blob and one for each kind of thing that goes with it; the service does not say which is
+    /// missing.
+    pub(super) const CREATE: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write (or for its tags \
+                                     .../blobs/tags/write, for retention and hold .../blobs/immutableStorage/runAsSuperUser/action)";
     pub(super) const TAGS: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/tags/read";
     pub(super) const PROTECT: &str =
         "Microsoft.Storage/storageAccounts/blobServices/containers/blobs/immutableStorage/runAsSuperUser/action";
@@ -59,7 +63,8 @@ impl Call {
         match self {
             Self::Head | Self::Read | Self::List => rights::READ,
             Self::Tags => rights::TAGS,
-            Self::Write | Self::Tier | Self::Copy => rights::WRITE,
+            Self::Write => rights::CREATE,
+            Self::Tier | Self::Copy => rights::WRITE,
             Self::Policy | Self::Hold => rights::PROTECT,
             Self::LinkKey => rights::LINK,
         }

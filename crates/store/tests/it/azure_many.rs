@@ -190,7 +190,7 @@ async fn a_version_outlives_what_is_written_over_it() {
     };
     assert_eq!(read(&at).await, b"over/a");
     assert_eq!(read(&desk.at("over/a")).await, b"forged");
-    assert_eq!(desk.store.rehydrator.clone().unwrap().status(&[at.clone()]).await.unwrap().len(), 1);
+    assert_eq!(desk.store.rehydrator.clone().unwrap().status(std::slice::from_ref(&at)).await.unwrap().len(), 1);
     let page = desk.store.reader.list(&desk.bucket, "over/", None, 10).await.unwrap();
     assert_eq!(page.objects.len(), 1, "the current version alone is listed");
     assert_ne!(page.objects[0].locator, at);

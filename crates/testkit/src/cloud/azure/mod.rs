@@ -1,8 +1,9 @@
 //! A proxy before Azurite that speaks https and keeps, under a clock of the test, what Azurite does not: versions, the archive
 //! tier and rehydration, retention and hold of versions, encryption scopes. It counts calls and fails on order.
 //!
-//! Not as at Azure, on purpose: a protected current version is refused to be deleted or written over even without its version
-//! id, where Azure would keep it as a previous version.
+//! A version under policy or hold can be neither deleted nor given other metadata. Writing over it, or deleting without a version
+//! id, makes it a previous version that keeps both.
+//! <https://learn.microsoft.com/azure/storage/blobs/immutable-version-level-worm-policies>
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)] // for tests
 

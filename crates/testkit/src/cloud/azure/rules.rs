@@ -81,8 +81,7 @@ impl Desk {
                 Ok(answer)
             }
             "DeleteContainer" => {
-                let protected = |s: &mut super::State| s.shelf.previous(&call.container, "").len();
-                if protected(&mut self.state()) > 0 {
+                if self.state().shelf.protects(&call.container, self.clock.now()) {
                     return Err(Refusal(409, "ContainerImmutable"));
                 }
                 let answer = self.forward(call, body).await;
@@ -191,7 +190,8 @@ impl Desk {
             return Err(Refusal(409, "BlobAlreadyExists"));
         }
         if let Some(v) = &there {
-            if let Some(code) = v.protected(self.clock.now()) {
+            // With versions, what is written over stays as a previous version, under its own policy and hold.
+            if let Some(code) = v.protected(self.clock.now()).filter(|_| !self.state().versioning) {
                 return Err(Refusal(409, code));
             }
             if let Some(p) = &v.pending {
@@ -273,8 +273,13 @@ impl Desk {
     async fn delete(&self, call: &Call) -> Answered {
         let _turn = self.turn.lock().await;
         let target = self.target(call).await?;
-        let seen =
-            self.version(call, |v, now| v.protected(now).map_or(Ok(v.clone()), |code| Err(Refusal(409, code)))).await?;
+        // Deleting without a version makes the current one a previous one, protected or not.
+        let retires = call.version.is_none() && self.state().versioning;
+        let may = |v: &mut Version, now| match v.protected(now) {
+            Some(code) if !retires => Err(Refusal(409, code)),
+            _ => Ok(v.clone()),
+        };
+        let seen = self.version(call, may).await?;
         if call.version.is_none() {
             self.retire(call, &seen).await;
         }

@@ -108,6 +108,12 @@ impl Shelf {
         }
     }
 
+    /// Whether anything in a container is protected.
+    pub(super) fn protects(&self, container: &str, now: Timestamp) -> bool {
+        let mut here = self.blobs.iter().filter(|((c, _), _)| c == container);
+        here.any(|(_, versions)| versions.iter().any(|v| v.protected(now).is_some()))
+    }
+
     pub(super) fn forget_container(&mut self, container: &str) {
         self.blobs.retain(|(c, _), _| c != container);
     }
