@@ -70,6 +70,74 @@ pub enum IndexError {
         /// What the system said.
         detail: String,
     },
+    /// The question would go through more than this index can.
+    #[error("this index cannot look for {what} in all recordings at once")]
+    TooBroad {
+        /// What was asked, e.g. `words`.
+        what: &'static str,
+    },
+    /// More in one call than this backend takes.
+    #[error("{given} pieces of work were to be changed in one step; at most {most} can be")]
+    TooMany {
+        /// How many there were.
+        given: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// The table takes no more requests at the moment, after many attempts.
+    #[error("the table {table} is too busy ({action})")]
+    Throttled {
+        /// The table.
+        table: String,
+        /// What was asked of it, e.g. `dynamodb:Query`.
+        action: &'static str,
+    },
+    /// Others changed the same items again and again.
+    #[error("others keep changing the same items of the table {table} ({action})")]
+    Contended {
+        /// The table.
+        table: String,
+        /// What was asked of it.
+        action: &'static str,
+    },
+    /// There is no such table, or it lacks its index.
+    #[error("there is no table {table} in this region and account, or it is not one of Holdfast's")]
+    NoTable {
+        /// The table.
+        table: String,
+    },
+    /// This identity may not do this, or may not use the table's encryption key.
+    #[error("this identity may not do {right} on the table {table}, or may not use its encryption key")]
+    Denied {
+        /// The table.
+        table: String,
+        /// The missing right, e.g. `dynamodb:Query`.
+        right: &'static str,
+    },
+    /// There are no credentials, or they are not valid any more.
+    #[error("the credentials for the table {table} cannot be used: {detail}")]
+    Credentials {
+        /// The table.
+        table: String,
+        /// The provider's code; never the credentials.
+        detail: String,
+    },
+    /// No answer came. What was asked may have been done; asking again is safe.
+    #[error("the table {table} cannot be reached: {detail}")]
+    Unreachable {
+        /// The table.
+        table: String,
+        /// What happened on the way.
+        detail: String,
+    },
+    /// Items of a table do not fit together.
+    #[error("the table {table} is damaged: {detail}")]
+    DamagedItem {
+        /// The table.
+        table: String,
+        /// What was found.
+        detail: String,
+    },
     /// A defect in Holdfast.
     #[error("defect in the index: {0}")]
     Internal(String),
@@ -89,21 +157,30 @@ impl Fault for IndexError {
             Self::Busy { .. } => "index.busy",
             Self::RebuildSuperseded => "index.rebuild_superseded",
             Self::Io { .. } => "index.io",
+            Self::TooBroad { .. } => "index.too_broad",
+            Self::TooMany { .. } => "index.too_many",
+            Self::Throttled { .. } => "index.throttled",
+            Self::Contended { .. } => "index.contended",
+            Self::NoTable { .. } => "index.no_table",
+            Self::Denied { .. } => "index.denied",
+            Self::Credentials { .. } => "index.credentials",
+            Self::Unreachable { .. } => "index.unreachable",
+            Self::DamagedItem { .. } => "index.damaged_item",
             Self::Internal(_) => "index.internal",
         }
     }
 
     fn kind(&self) -> FaultKind {
         match self {
-            Self::NotFound(_) | Self::NoWork { .. } => FaultKind::NotFound,
-            Self::BadCursor(_) | Self::Invalid(_) => FaultKind::Invalid,
+            Self::NotFound(_) | Self::NoWork { .. } | Self::NoTable { .. } => FaultKind::NotFound,
+            Self::BadCursor(_) | Self::Invalid(_) | Self::TooBroad { .. } | Self::TooMany { .. } => FaultKind::Invalid,
             Self::NewerSchema { .. } => FaultKind::Unsupported,
-            Self::Corrupt { .. } => FaultKind::Corrupt,
-            Self::ReadOnly { .. } => FaultKind::Denied,
+            Self::Corrupt { .. } | Self::DamagedItem { .. } => FaultKind::Corrupt,
+            Self::ReadOnly { .. } | Self::Denied { .. } | Self::Credentials { .. } => FaultKind::Denied,
             Self::Full { .. } => FaultKind::Full,
-            Self::Busy { .. } => FaultKind::Throttled,
-            Self::RebuildSuperseded => FaultKind::Conflict,
-            Self::Io { .. } => FaultKind::Io,
+            Self::Busy { .. } | Self::Throttled { .. } => FaultKind::Throttled,
+            Self::RebuildSuperseded | Self::Contended { .. } => FaultKind::Conflict,
+            Self::Io { .. } | Self::Unreachable { .. } => FaultKind::Io,
             Self::Internal(_) => FaultKind::Internal,
         }
     }
@@ -127,6 +204,30 @@ impl Fault for IndexError {
             Self::Busy { .. } => "Wait for the other process to finish, then try again.".into(),
             Self::RebuildSuperseded => "Wait for the other rebuild to finish.".into(),
             Self::Io { path, .. } => format!("Check that {} can be read and written, then try again.", path.display()),
+            Self::TooBroad { .. } => {
+                "Add a time range, an agent, a queue, a participant, a tag, a matter or an id. DynamoDB has no full text \
+                 search; Holdfast goes through the recordings that the other filters leave."
+                    .into()
+            }
+            Self::TooMany { most, .. } => format!("Change at most {most} at once."),
+            Self::Throttled { table, .. } => format!(
+                "Try again in a moment. If it goes on, raise the capacity of {table} or let it be billed by request."
+            ),
+            Self::Contended { .. } => "Try again in a moment.".into(),
+            Self::NoTable { table } => format!(
+                "Check name, region and account, or make {table} with `holdfast provision apply`."
+            ),
+            Self::Denied { right, .. } => format!(
+                "Give the identity the right {right} on the table and its indexes, and the use of its key; `holdfast \
+                 provision emit` writes the policies."
+            ),
+            Self::Credentials { .. } => "Sign in again, or check the profile and this machine's clock.".into(),
+            Self::Unreachable { .. } => "Check the network and the endpoint, then try again.".into(),
+            Self::DamagedItem { .. } => {
+                "If it is the index that is damaged, run `holdfast index rebuild`; nothing in it is evidence. If it is the \
+                 work store, bring the table back to a point in time."
+                    .into()
+            }
             Self::Internal(_) => "Report this with the log.".into(),
         }
     }

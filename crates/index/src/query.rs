@@ -213,9 +213,14 @@ impl fmt::Display for Cursor {
 pub struct Page {
     /// The rows in order.
     pub rows: Vec<IndexRow>,
-    /// How many recordings match in all, exactly, the pages before this one included.
+    /// How many recordings match in all, the pages before this one included; where [`total_is_exact`](Self::total_is_exact)
+    /// is false, at least so many. An index that counts within bounds ([`IndexLimits::exact_within`](crate::IndexLimits))
+    /// counts for the first page; the pages after it repeat what it said.
     pub total: u64,
-    /// Where to go on; none on the last page.
+    /// Whether `total` is all of them.
+    pub total_is_exact: bool,
+    /// Where to go on; none on the last page. From an index that looks within bounds a page may be shorter than asked for,
+    /// or empty, and still have a next one: it went through as many recordings as one call may.
     pub next: Option<Cursor>,
 }
 
@@ -239,4 +244,6 @@ pub struct Facets {
     pub direction: Vec<(String, u64)>,
     /// By calendar year of the start, UTC.
     pub year: Vec<(String, u64)>,
+    /// Whether all that match were counted; false where only as many were as the index looks at.
+    pub complete: bool,
 }

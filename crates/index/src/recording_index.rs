@@ -16,11 +16,36 @@ pub enum InsertOutcome {
     },
 }
 
+/// How far an index goes to answer one question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexLimits {
+    /// Totals and facets are exact while so many recordings or fewer have to be looked at one by one; none: always.
+    pub exact_within: Option<usize>,
+    /// Whether words alone are a question. Where not, a query for words needs another filter that leads to recordings (a
+    /// time, an id, an agent, a participant, a queue, a tag, a matter, a state), else `index.too_broad`.
+    pub words_alone: bool,
+}
+
+impl IndexLimits {
+    /// An index that has everything at hand.
+    pub const NONE: Self = Self { exact_within: None, words_alone: true };
+}
+
 /// Finds recordings. Derived from manifests and ledger; never evidence.
 #[async_trait]
 pub trait RecordingIndex: Send + Sync {
-    /// Inserts rows with the texts to be searched, conditionally on the archive id (and so on the idempotency key), all in
-    /// one transaction; one outcome each, in order.
+    /// What this index cannot do as well as one with everything at hand.
+    fn limits(&self) -> IndexLimits {
+        IndexLimits::NONE
+    }
+
+    /// Inserts rows with the texts to be searched, conditionally on the archive id (and so on the idempotency key); one
+    /// outcome each, in order. A row that its id does not fit is refused before any is written.
+    ///
+    /// Each row comes in whole or not at all, is found by every filter once it is there, and may be inserted again. Whether
+    /// all of a call come in at one instant is the backend's: SQLite writes one transaction, DynamoDB (which takes 100 items
+    /// in one) row by row, so that a call that is cut off by a crash or an error may have written some of them. Callers
+    /// repeat the whole call until it returns; what was written is then `Same`.
     async fn insert_many(&self, rows: Vec<(IndexRow, Option<String>)>) -> Result<Vec<InsertOutcome>, IndexError>;
 
     /// Inserts one row.

@@ -178,6 +178,9 @@ pub struct Claim<'a> {
     pub limit: usize,
 }
 
+/// The most pieces of work that one call of [`WorkStore::update_many`] changes: as many as a transaction of DynamoDB takes.
+pub const MAX_UPDATES: usize = 100;
+
 /// Keeps state machines through crashes and between processes. What a call has returned is durable.
 ///
 /// A claim raises the rev, so the rev is the fencing token: whoever lost a lease (slow, suspended, or because somebody's
@@ -185,7 +188,9 @@ pub struct Claim<'a> {
 /// last longer; one that jumps forward can let a second owner in, whose claim then shuts the first one's updates out.
 #[async_trait]
 pub trait WorkStore: Send + Sync {
-    /// Stores new work in one transaction, leaving what is already there as it is; one outcome each, in order.
+    /// Stores new work, leaving what is already there as it is; one outcome each, in order. Each comes in whole or not at all.
+    /// Whether all come in at one instant is the backend's (SQLite: one transaction; DynamoDB: one by one), so a call that was
+    /// cut off may have stored some; it is repeated, and finds those as `Exists`.
     async fn create_many(&self, new: Vec<Work>) -> Result<Vec<CreateOutcome>, IndexError>;
 
     /// Stores one new piece of work.
@@ -198,7 +203,10 @@ pub trait WorkStore: Send + Sync {
     async fn get(&self, kind: WorkKind, id: &str) -> Result<Option<Work>, IndexError>;
 
     /// Replaces parent, state, due time, lease and document of each where its rev is still the stored one (rev 0: where it
-    /// is not there yet), all of them in one transaction or none.
+    /// is not there yet), all of them in one transaction or none. At most [`MAX_UPDATES`], none of them twice.
+    ///
+    /// # Errors
+    /// `index.too_many`; `index.invalid` for one that comes twice, where the backend cannot take it.
     async fn update_many(&self, works: Vec<Work>) -> Result<UpdateOutcome, IndexError>;
 
     /// Replaces one.
@@ -206,11 +214,12 @@ pub trait WorkStore: Send + Sync {
         self.update_many(vec![work]).await
     }
 
-    /// Work by ascending id.
+    /// Work by ascending id. Where states but no parent are named, a backend may show what was changed within the last moments
+    /// as not there yet, or not gone yet; never with another content than it has.
     async fn list(&self, query: ListWork<'_>) -> Result<Vec<Work>, IndexError>;
 
     /// Takes work that is due and that nobody holds (or whose lease has lapsed), the longest due first, never due first of
-    /// all. Each comes back with the new lease and rev.
+    /// all. Each comes back with the new lease and rev. A backend may count work whose lease lapsed as due from then.
     async fn claim(&self, claim: Claim<'_>) -> Result<Vec<Work>, IndexError>;
 
     /// Prolongs a lease to `lease_ms` from now. False where `owner` no longer holds it: stop working on it.
@@ -219,6 +228,6 @@ pub trait WorkStore: Send + Sync {
     /// Gives a lease back. False where `owner` did not hold it.
     async fn release(&self, kind: WorkKind, id: &str, owner: &str) -> Result<bool, IndexError>;
 
-    /// How many there are in each state.
+    /// How many there are in each state. Without a parent the numbers may be some moments old, large ones a minute.
     async fn counts(&self, kind: WorkKind, parent: Option<&str>) -> Result<BTreeMap<String, u64>, IndexError>;
 }

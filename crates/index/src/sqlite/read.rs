@@ -50,7 +50,7 @@ impl<'a> Snapshot<'a> {
 
     pub(super) fn search(&self, q: &Query) -> Result<Page, Failure> {
         let wanted = self.wanted(q)?;
-        let after = read_cursor(q)?;
+        let after = read_cursor(q)?.map(|(place, _)| place);
         let mut best = Best::new(q.sort, after, q.limit.min(MAX_LIMIT));
         let mut total = 0;
         let mut sealed = Vec::new();
@@ -69,10 +69,10 @@ impl<'a> Snapshot<'a> {
         let (places, more) = best.into_sorted();
         let rows = places.iter().map(|(_, doc)| self.row(*doc)).collect::<Result<_, _>>()?;
         let next = match places.last() {
-            Some((place, _)) if more => Some(write_cursor(q, *place)?),
+            Some((place, _)) if more => Some(write_cursor(q, *place, None)?),
             _ => None,
         };
-        Ok(Page { rows, total, next })
+        Ok(Page { rows, total, total_is_exact: true, next })
     }
 
     /// Offers what was found in the chunks, those first whose best start is best, so that most need not be looked at.
@@ -143,6 +143,7 @@ impl<'a> Snapshot<'a> {
             tier: next()?,
             direction: next()?,
             year: next()?,
+            complete: true,
         })
     }
 

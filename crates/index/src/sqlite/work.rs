@@ -1,5 +1,5 @@
 use super::db::{Db, Failure, Schema, blocking};
-use crate::{Claim, CreateOutcome, IndexError, Lease, ListWork, UpdateOutcome, Work, WorkKind, WorkStore};
+use crate::{Claim, CreateOutcome, IndexError, Lease, ListWork, MAX_UPDATES, UpdateOutcome, Work, WorkKind, WorkStore};
 use async_trait::async_trait;
 use holdfast_model::Clock;
 use jiff::Timestamp;
@@ -91,6 +91,9 @@ impl WorkStore for SqliteWork {
 
     async fn update_many(&self, works: Vec<Work>) -> Result<UpdateOutcome, IndexError> {
         works.iter().try_for_each(check)?;
+        if works.len() > MAX_UPDATES {
+            return Err(IndexError::TooMany { given: works.len(), most: MAX_UPDATES });
+        }
         self.write(move |tx, now| {
             // All are looked at before the first is written, so that a conflict leaves nothing behind.
             for (at, work) in works.iter().enumerate() {

@@ -148,11 +148,23 @@ pub(crate) struct Terms {
     pub labels: Vec<(Field, String, String)>,
     /// In the order of [`NUMBERS`].
     pub numbers: [i64; NUMBERS.len()],
+    /// Nobody asks for words; taking texts apart is most of the work.
+    without_words: bool,
 }
 
 impl Terms {
     pub(crate) fn of(row: &IndexRow, text: Option<&str>) -> Self {
+        Self::taken(row, text, false)
+    }
+
+    /// All but the words.
+    pub(crate) fn without_words(row: &IndexRow) -> Self {
+        Self::taken(row, None, true)
+    }
+
+    fn taken(row: &IndexRow, text: Option<&str>, without_words: bool) -> Self {
         let mut terms = Self {
+            without_words,
             numbers: [
                 row.record.start.as_millisecond(),
                 tie(&row.archive_id),
@@ -269,11 +281,17 @@ impl Terms {
     }
 
     fn words(&mut self, text: &str) {
+        if self.without_words {
+            return;
+        }
         self.values.extend(words(&fold(text)).map(|w| (Field::Word, bounded(w.to_owned()))));
     }
 
     /// An id is one word however it is punctuated, so that a part of a UUID is not a word of its own.
     fn whole_words(&mut self, id: &str) {
+        if self.without_words {
+            return;
+        }
         self.values.extend(fold(id).split_whitespace().map(|w| (Field::Word, bounded(w.to_owned()))));
     }
 

@@ -178,8 +178,6 @@ impl Place {
     }
 }
 
-const VERSION: u8 = 1;
-
 /// Names the question a cursor belongs to: everything in the query but the cursor and the size of the page.
 fn question(q: &Query) -> Result<[u8; 8], IndexError> {
     let bare = Query { cursor: None, limit: 0, ..q.clone() };
@@ -195,40 +193,46 @@ fn check_of(body: &[u8]) -> [u8; 4] {
     first(Sha256Digest::of(&[b"holdfast-cursor", body].concat()))
 }
 
-pub(crate) fn write_cursor(q: &Query, place: Place) -> Result<Cursor, IndexError> {
-    let mut bytes = vec![VERSION];
+/// The version of a cursor that is a place only, and of one that also carries a number of its backend's.
+const VERSIONS: [u8; 2] = [1, 2];
+const NOT_OURS: IndexError = IndexError::BadCursor("it is not one that Holdfast gave");
+
+/// `known`: what the backend would otherwise have to find out again on the next page.
+pub(crate) fn write_cursor(q: &Query, place: Place, known: Option<u64>) -> Result<Cursor, IndexError> {
+    let mut bytes = vec![VERSIONS[usize::from(known.is_some())]];
     bytes.extend_from_slice(&place.key.to_be_bytes());
     bytes.extend_from_slice(&place.tie.to_be_bytes());
+    bytes.extend(known.into_iter().flat_map(u64::to_be_bytes));
     bytes.extend_from_slice(&question(q)?);
     bytes.extend_from_slice(&check_of(&bytes));
     Ok(Cursor(bytes.iter().map(|b| format!("{b:02x}")).collect()))
 }
 
-pub(crate) fn read_cursor(q: &Query) -> Result<Option<Place>, IndexError> {
+pub(crate) fn read_cursor(q: &Query) -> Result<Option<(Place, Option<u64>)>, IndexError> {
     let Some(cursor) = &q.cursor else { return Ok(None) };
-    let bytes = unhex(&cursor.0).ok_or(IndexError::BadCursor("it is not one that Holdfast gave"))?;
-    let (body, check) = bytes.split_at(25);
-    if check != check_of(body) || body[0] != VERSION {
-        return Err(IndexError::BadCursor("it is not one that Holdfast gave"));
+    let bytes = unhex(&cursor.0).ok_or(NOT_OURS)?;
+    let (body, check) = bytes.split_last_chunk::<4>().ok_or(NOT_OURS)?;
+    let (body, asked) = body.split_last_chunk::<8>().ok_or(NOT_OURS)?;
+    let (version, numbers) = body.split_first().ok_or(NOT_OURS)?;
+    let known = VERSIONS.iter().position(|v| v == version).ok_or(NOT_OURS)?;
+    if *check != check_of(&bytes[..bytes.len() - 4]) || numbers.len() != 16 + 8 * known {
+        return Err(NOT_OURS);
     }
-    if body[17..] != question(q)? {
+    if *asked != question(q)? {
         return Err(IndexError::BadCursor("it belongs to a query with other filters or another order"));
     }
-    let int = |from: usize| i64::from_be_bytes(std::array::from_fn(|i| body[from + i]));
-    Ok(Some(Place { key: int(1), tie: int(9) }))
+    let int = |at: usize| i64::from_be_bytes(std::array::from_fn(|i| numbers[at + i]));
+    let place = Place { key: int(0), tie: int(8) };
+    Ok(Some((place, (known == 1).then(|| int(16).cast_unsigned()))))
 }
 
-fn unhex(text: &str) -> Option<[u8; 29]> {
+fn unhex(text: &str) -> Option<Vec<u8>> {
     let digits = text.as_bytes();
-    if digits.len() != 58 {
+    if digits.len() % 2 == 1 || digits.len() > 2 * 64 {
         return None;
     }
-    let mut out = [0; 29];
-    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
-        let nibble = |d: u8| (d as char).to_digit(16);
-        *byte = u8::try_from(nibble(pair[0])? * 16 + nibble(pair[1])?).ok()?;
-    }
-    Some(out)
+    let nibble = |d: u8| (d as char).to_digit(16);
+    digits.chunks_exact(2).map(|pair| u8::try_from(nibble(pair[0])? * 16 + nibble(pair[1])?).ok()).collect()
 }
 
 #[cfg(test)]
@@ -270,18 +274,21 @@ mod tests {
         let q = Query { queue: Some("sales".into()), ..Query::default() };
         let place = Place { key: -7, tie: 99 };
         let with = |cursor: Cursor| Query { cursor: Some(cursor), limit: 3, ..q.clone() };
-        let cursor = write_cursor(&q, place).unwrap();
-        assert_eq!(read_cursor(&with(cursor.clone())).unwrap(), Some(place));
-        for i in 0..cursor.0.len() {
-            let mut altered = cursor.0.clone().into_bytes();
-            altered[i] = if altered[i] == b'0' { b'1' } else { b'0' };
-            let altered = Cursor(String::from_utf8(altered).unwrap());
-            assert!(read_cursor(&with(altered)).is_err(), "{i}");
+        for known in [None, Some(u64::MAX - 1)] {
+            let cursor = write_cursor(&q, place, known).unwrap();
+            assert_eq!(read_cursor(&with(cursor.clone())).unwrap(), Some((place, known)));
+            for i in 0..cursor.0.len() {
+                let mut altered = cursor.0.clone().into_bytes();
+                altered[i] = if altered[i] == b'0' { b'1' } else { b'0' };
+                let altered = Cursor(String::from_utf8(altered).unwrap());
+                assert!(read_cursor(&with(altered)).is_err(), "{i}");
+                assert!(read_cursor(&with(Cursor::new(&cursor.0[..i]))).is_err(), "{i}");
+            }
+            let other = Query { queue: Some("support".into()), cursor: Some(cursor), ..Query::default() };
+            assert!(matches!(read_cursor(&other), Err(IndexError::BadCursor(_))));
         }
         for bad in ["", "zz", "é", &"0".repeat(58), &"é".repeat(29)] {
             assert!(read_cursor(&with(Cursor::new(bad))).is_err(), "{bad}");
         }
-        let other = Query { queue: Some("support".into()), cursor: Some(cursor), ..Query::default() };
-        assert!(matches!(read_cursor(&other), Err(IndexError::BadCursor(_))));
     }
 }
