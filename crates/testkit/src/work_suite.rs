@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)] // these are tests
 
 use crate::ManualClock;
-use holdfast_index::{Claim, CreateOutcome, ListWork, UpdateOutcome, Work, WorkKind, WorkStore};
+use holdfast_index::{Claim, CreateOutcome, ListWork, MAX_UPDATES, UpdateOutcome, Work, WorkKind, WorkStore};
 use holdfast_model::{Clock as _, Fault as _};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -29,7 +29,8 @@ macro_rules! work_conformance {
         $crate::work_conformance!($make =>
             creates_once, updates_by_rev, updates_all_or_none, lists_by_id_in_pages, claims_what_is_due_and_free,
             a_lease_lapses_and_its_owner_is_shut_out, renews_and_releases, a_clock_that_jumps_back_makes_no_second_owner,
-            of_many_claimants_each_gets_its_own, counts_by_state, keeps_every_field, refuses_odd_requests
+            of_many_claimants_each_gets_its_own, counts_by_state, keeps_every_field, keeps_long_documents,
+            takes_a_hundred_in_one_step, refuses_odd_requests
         );
     };
     ($make:path => $($promise:ident),+) => {
@@ -279,6 +280,55 @@ pub async fn keeps_every_field(s: &Subject) {
         assert_eq!(s.store.update(bare.clone()).await.unwrap().rev(), Some(2));
         assert_eq!(s.store.get(kind, &work.id).await.unwrap(), Some(Work { rev: 2, ..bare }));
     }
+}
+
+/// A document may be long, longer than what a backend keeps in one place, and change; alone and in one step with others.
+pub async fn keeps_long_documents(s: &Subject) {
+    let long = |seed: u64| {
+        let mut x = seed;
+        let mut word = || {
+            x = x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            format!("{x:016x}")
+        };
+        json!((0..60_000).map(|_| word()).collect::<Vec<_>>())
+    };
+    let first = s.create(Work { doc: long(1), ..new("a", "ready") }.of("p")).await;
+    assert_eq!(s.get("a").await, first);
+    let again = s.store.create(new("a", "ready")).await.unwrap();
+    assert_eq!(again, CreateOutcome::Exists(first.clone()));
+    let second = Work { doc: long(2), ..first.clone() };
+    assert_eq!(s.store.update(second.clone()).await.unwrap().rev(), Some(2));
+    let lost = s.store.update(Work { doc: long(3), ..first }).await.unwrap();
+    assert!(matches!(&lost, UpdateOutcome::Conflict { current: Some(now), .. } if now.doc == second.doc));
+    let third = Work { doc: long(4), rev: 2, ..second };
+    let outcome = s.store.update_many(vec![new("b", "ready"), third.clone()]).await.unwrap();
+    assert_eq!(outcome, UpdateOutcome::Updated(vec![1, 3]));
+    assert_eq!(s.claim("me", 9).await.into_iter().filter(|w| w.doc == third.doc).count(), 1);
+    let list = ListWork { kind: KIND, parent: Some("p"), states: &[], after: None, limit: 9 };
+    assert_eq!(s.store.list(list).await.unwrap().into_iter().map(|w| w.doc).collect::<Vec<_>>(), [third.doc]);
+}
+
+/// The most that one step may change, and one more.
+pub async fn takes_a_hundred_in_one_step(s: &Subject) {
+    let all = |n: usize| (0..n).map(|i| new(&format!("w{i:03}"), "ready").of("p")).collect::<Vec<_>>();
+    let e = s.store.update_many(all(MAX_UPDATES + 1)).await.unwrap_err();
+    assert_eq!(e.code(), "index.too_many");
+    assert_eq!(s.list(&[], None, None, 9).await, Vec::<String>::new());
+    let outcome = s.store.update_many(all(MAX_UPDATES)).await.unwrap();
+    assert_eq!(outcome, UpdateOutcome::Updated(vec![1; MAX_UPDATES]));
+    let done = s.list(&["ready"], Some("p"), None, 999).await;
+    assert_eq!(done.len(), MAX_UPDATES);
+    let mut second: Vec<Work> = Vec::new();
+    for id in done {
+        second.push(Work { state: "done".into(), ..s.get(&id).await });
+    }
+    second[70].rev = 7;
+    let outcome = s.store.update_many(second.clone()).await.unwrap();
+    assert!(matches!(outcome, UpdateOutcome::Conflict { at: 70, current: Some(_) }));
+    assert_eq!(s.list(&["done"], Some("p"), None, 9).await, Vec::<String>::new());
+    second[70].rev = 1;
+    assert_eq!(s.store.update_many(second).await.unwrap(), UpdateOutcome::Updated(vec![2; MAX_UPDATES]));
+    assert_eq!(s.store.update_many(Vec::new()).await.unwrap(), UpdateOutcome::Updated(Vec::new()));
 }
 
 /// What makes no sense is refused with a sentence.

@@ -118,7 +118,7 @@ impl Walk {
         self.look_ahead().await?;
         let Some(front) = self.stages.front() else {
             self.settle();
-            return Ok(!self.ready.is_empty());
+            return Ok(false);
         };
         if front.iter().any(Lane::is_hungry) {
             fill_all(&self.table, self.stages.iter_mut().take(self.ahead).flatten(), candidate).await?;

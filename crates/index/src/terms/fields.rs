@@ -149,7 +149,7 @@ pub(crate) struct Terms {
     /// In the order of [`NUMBERS`].
     pub numbers: [i64; NUMBERS.len()],
     /// Nobody asks for words; taking texts apart is most of the work.
-    without_words: bool,
+    pub(super) without_words: bool,
 }
 
 impl Terms {

@@ -1,8 +1,10 @@
-//! The promises of index and work store, kept by SQLite; and what only a file shared by processes can break.
+//! The promises of index and work store, kept by SQLite and by DynamoDB; and what only a file shared by processes, or a network,
+//! can break.
 
 #![allow(clippy::unwrap_used)] // these are tests
 
 mod damage;
+mod dynamo;
 mod processes;
 
 use holdfast_index::{RecordingIndex, SqliteIndex, SqliteWork};
