@@ -287,7 +287,11 @@ direction: Array<FacetValue>,
 /**
  * By year.
  */
-year: Array<FacetValue>, };
+year: Array<FacetValue>, 
+/**
+ * Whether all that match were counted.
+ */
+complete: boolean, };
 
 /**
  * One value and how many results have it.
@@ -1482,6 +1486,10 @@ export type SearchPage = {
  * How many match in all.
  */
 total: number, 
+/**
+ * Whether `total` is all of them; false where there are at least so many, and narrowing the search would tell.
+ */
+total_is_exact: boolean, 
 /**
  * This page, newest first.
  */

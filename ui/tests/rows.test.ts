@@ -19,7 +19,7 @@ function archive(n: number, spread: (i: number) => number) {
     const begin = request.cursor ? Number(request.cursor) : low;
     const end = Math.min(begin + (request.limit ?? 50), n);
     const results = times.slice(begin, end).map((at, i) => ({ archive_id: String(begin + i), start: new Date(at).toISOString() }) as ResultRow);
-    return { total: n - low, results, next_cursor: end < n ? String(end) : null };
+    return { total: n - low, total_is_exact: true, results, next_cursor: end < n ? String(end) : null };
   };
   return { search, asked: () => asked };
 }
@@ -78,6 +78,20 @@ describe('rows', () => {
     expect(rows.has(0, 10)).toBe(false);
     await rows.load(0, 10);
     expect(rows.get(5)?.archive_id).toBe('5');
+  });
+
+  it('reads on and guesses nothing where there are at least so many', async () => {
+    const a = archive(5_000, (i) => END - i * 1000);
+    const first = await a.search({ ...base, limit: PAGE });
+    const asked: (string | null)[] = [];
+    const rows = new Rows(base, { ...first, total: 1_000, total_is_exact: false }, (request) => {
+      asked.push(request.to);
+      return a.search(request);
+    });
+    await rows.load(900, 5_000);
+    expect(rows.get(999)?.archive_id).toBe('999');
+    expect(asked.every((to) => to === null)).toBe(true);
+    expect(rows.exact).toBe(false);
   });
 
   it('does not turn in a circle when the archive shrank under it', async () => {

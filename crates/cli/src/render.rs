@@ -78,7 +78,8 @@ pub(crate) fn search(page: &SearchPage) -> String {
         })
         .collect();
     let mut out = table(&["ID", "BEGAN (UTC)", "KIND", "LENGTH", "NOW", "QUEUE", "AGENT", "INTERACTION"], &rows);
-    let _ = writeln!(out, "{} of {} found.", page.results.len(), page.total);
+    let more = if page.total_is_exact { "" } else { "+" };
+    let _ = writeln!(out, "{} of {}{more} found.", page.results.len(), page.total);
     if let Some(cursor) = &page.next_cursor {
         let _ = writeln!(out, "More with --cursor {cursor}");
     }

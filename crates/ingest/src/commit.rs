@@ -8,7 +8,7 @@ use crate::{
     quarantine::Aside,
     run::{Disposition, Pass, boundary},
 };
-use holdfast_index::{IndexRow, InsertOutcome, UpdateOutcome, Work};
+use holdfast_index::{IndexRow, InsertOutcome, MAX_UPDATES, UpdateOutcome, Work};
 use holdfast_ledger::{Action, EventDraft, EventOutcome, Intent, LedgerError, Phase};
 use holdfast_model::{Fault as _, ObjectLocator};
 use std::sync::Arc;
@@ -197,16 +197,14 @@ impl Pass {
     /// Writes states; the ids of those that somebody took over meanwhile: theirs counts.
     async fn update(&self, works: Vec<Work>) -> Result<Vec<String>, IngestError> {
         let mut taken_over = Vec::new();
-        if works.is_empty() {
-            return Ok(taken_over);
-        }
-        if let UpdateOutcome::Updated(_) = self.parts.work.update_many(works.clone()).await? {
-            return Ok(taken_over);
-        }
-        for work in works {
-            let id = work.id.clone();
-            if let UpdateOutcome::Conflict { .. } = self.parts.work.update(work).await? {
-                taken_over.push(id);
+        for batch in works.chunks(MAX_UPDATES) {
+            if let UpdateOutcome::Updated(_) = self.parts.work.update_many(batch.to_vec()).await? {
+                continue;
+            }
+            for work in batch {
+                if let UpdateOutcome::Conflict { .. } = self.parts.work.update(work.clone()).await? {
+                    taken_over.push(work.id.clone());
+                }
             }
         }
         Ok(taken_over)

@@ -7,7 +7,7 @@ use crate::{
     matter::Matter,
     plan::{Choice, PlanBody, PlanInput, PlanItem, Terms, plan},
 };
-use holdfast_index::{CreateOutcome, IndexRow, UpdateOutcome, Work, WorkKind};
+use holdfast_index::{CreateOutcome, IndexRow, MAX_UPDATES, UpdateOutcome, Work, WorkKind};
 use holdfast_ledger::{Action, Agent, EventOutcome, Phase};
 use holdfast_model::{ArchiveId, Availability, MatterId, PlanId, RehydrationSpeed, Sha256Digest};
 use holdfast_store::RehydrationOption;
@@ -22,8 +22,8 @@ const PROPOSED: &str = "proposed";
 const APPROVED: &str = "approved";
 const SUPERSEDED: &str = "superseded";
 
-/// Rows of one batch.
-const BATCH: usize = 1000;
+/// Rows of one batch: as many as one step changes.
+const BATCH: usize = MAX_UPDATES;
 
 /// Where a plan stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -228,6 +228,7 @@ impl Desk {
                 .into_iter()
                 .filter(|w| number_of(&w.id) < number_of(&work.id))
                 .map(|w| Work { state: SUPERSEDED.into(), ..w })
+                .take(MAX_UPDATES - 1)
                 .collect();
             rows.push(Work { state: PROPOSED.into(), ..work.clone() });
             if let UpdateOutcome::Updated(_) = self.parts().work.update_many(rows).await? {

@@ -25,6 +25,8 @@ const GUESSES = 16;
 
 export class Rows {
   readonly total: number;
+  /** Whether there are no more than `total`. */
+  readonly exact: boolean;
   #base: SearchRequest;
   #search: (request: SearchRequest) => Promise<SearchPage>;
   #rows = new Map<number, ResultRow>();
@@ -34,6 +36,7 @@ export class Rows {
 
   constructor(base: SearchRequest, first: SearchPage, search: (request: SearchRequest) => Promise<SearchPage>) {
     this.total = first.total;
+    this.exact = first.total_is_exact;
     this.#base = { ...base, facets: false, limit: PAGE, cursor: null };
     this.#search = search;
     this.#marks = years(first.facets?.year ?? [], first.total);
@@ -91,6 +94,8 @@ export class Rows {
   /** The best known place to begin reading towards `index`, found by guessing times where none is near. */
   async #entryNear(index: number): Promise<Entry> {
     let best = this.#best(index);
+    // Where totals are only bounds, positions do not follow from them.
+    if (!this.exact) return best;
     for (let guess = 0; guess < GUESSES && index - best.index > NEAR; guess += 1) {
       const before = this.#timeBefore(index - PAGE, guess);
       if (before === undefined) break;

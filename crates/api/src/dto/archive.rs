@@ -46,6 +46,8 @@ dto! {
         /// How many match in all.
         #[ts(type = "number")]
         pub total: u64,
+        /// Whether `total` is all of them; false where there are at least so many, and narrowing the search would tell.
+        pub total_is_exact: bool,
         /// This page, newest first.
         pub results: Vec<ResultRow>,
         /// Give it back as `cursor` for the next page; null after the last.
@@ -127,6 +129,8 @@ dto! {
         pub direction: Vec<FacetValue>,
         /// By year.
         pub year: Vec<FacetValue>,
+        /// Whether all that match were counted.
+        pub complete: bool,
     }
 
     /// Names one recording.

@@ -24,6 +24,7 @@ impl Holdfast {
         let (now, mask) = (self.clock.now(), self.loaded.config.policy.mask_customers);
         Ok(SearchPage {
             total: page.total,
+            total_is_exact: page.total_is_exact,
             results: page.rows.iter().map(|r| words::result_row(r, now, mask)).collect(),
             next_cursor: page.next.map(|c| c.to_string()),
             facets,
@@ -37,7 +38,7 @@ impl Holdfast {
         if let Some(matter) = matter {
             query.ids = self.desk.matter(&matter).await?.items.into_iter().map(|i| i.archive_id).collect();
             if query.ids.is_empty() {
-                return Ok((query, Page { rows: Vec::new(), total: 0, next: None }));
+                return Ok((query, Page { rows: Vec::new(), total: 0, total_is_exact: true, next: None }));
             }
         }
         let page = self.index.search(&query).await?;
@@ -323,5 +324,6 @@ fn facet_counts(f: holdfast_index::Facets) -> FacetCounts {
         tier: list(f.tier),
         direction: list(f.direction),
         year: list(f.year),
+        complete: f.complete,
     }
 }

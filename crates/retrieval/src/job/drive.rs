@@ -4,7 +4,7 @@ use crate::{
     error::RetrievalError,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
-use holdfast_index::{Claim, Lease, UpdateOutcome, Work, WorkKind};
+use holdfast_index::{Claim, Lease, MAX_UPDATES, UpdateOutcome, Work, WorkKind};
 use holdfast_ledger::{Action, Agent, EventDraft, EventOutcome, LedgerError, Phase};
 use holdfast_model::{Cancel, Fault, FaultKind, MatterId, ProgressSink};
 use jiff::{SignedDuration, Timestamp};
@@ -141,7 +141,18 @@ impl Desk {
         self.now().saturating_add(SignedDuration::from_millis(ms)).unwrap_or(Timestamp::MAX)
     }
 
-    async fn store_rows(&self, mut rows: Vec<Row>) -> Result<Vec<Row>, RetrievalError> {
+    async fn store_rows(&self, rows: Vec<Row>) -> Result<Vec<Row>, RetrievalError> {
+        let (mut rows, mut kept) = (rows.into_iter(), Vec::new());
+        loop {
+            let some: Vec<Row> = rows.by_ref().take(MAX_UPDATES).collect();
+            if some.is_empty() {
+                return Ok(kept);
+            }
+            kept.extend(self.store_some(some).await?);
+        }
+    }
+
+    async fn store_some(&self, mut rows: Vec<Row>) -> Result<Vec<Row>, RetrievalError> {
         for row in &mut rows {
             row.work.doc = write_doc(&row.work.id, &row.job)?;
         }

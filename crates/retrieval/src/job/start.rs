@@ -4,7 +4,7 @@ use crate::{
     error::RetrievalError,
     plans::{Again, Plan, PlanApproval, PlanState, chosen_items},
 };
-use holdfast_index::{UpdateOutcome, Work, WorkKind};
+use holdfast_index::{MAX_UPDATES, UpdateOutcome, Work, WorkKind};
 use holdfast_ledger::Agent;
 use holdfast_model::{ArchiveId, MatterId, PlanId};
 use std::{collections::HashSet, path::PathBuf};
@@ -111,10 +111,12 @@ impl Desk {
                 rows.push(row);
             }
         }
-        match self.parts().work.update_many(rows).await? {
-            UpdateOutcome::Updated(_) => Ok(()),
-            UpdateOutcome::Conflict { .. } => Err(RetrievalError::Contended(matter.to_string())),
+        for batch in rows.chunks(MAX_UPDATES) {
+            if let UpdateOutcome::Conflict { .. } = self.parts().work.update_many(batch.to_vec()).await? {
+                return Err(RetrievalError::Contended(matter.to_string()));
+            }
         }
+        Ok(())
     }
 
     async fn copy_what_is_verified(
