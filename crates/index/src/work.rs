@@ -24,11 +24,13 @@ pub enum WorkKind {
     Export,
     /// One thing to tell somebody over one channel.
     Notification,
+    /// Whose turn it is to ask a store for rehydrations, and how much its limited speeds have to do.
+    Turn,
 }
 
 impl WorkKind {
     /// All kinds.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::IngestItem,
         Self::IngestRun,
         Self::Matter,
@@ -37,6 +39,7 @@ impl WorkKind {
         Self::Retrieval,
         Self::Export,
         Self::Notification,
+        Self::Turn,
     ];
 
     /// The name it is stored under.
@@ -51,6 +54,7 @@ impl WorkKind {
             Self::Retrieval => "retrieval",
             Self::Export => "export",
             Self::Notification => "notification",
+            Self::Turn => "turn",
         }
     }
 }

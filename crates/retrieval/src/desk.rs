@@ -7,8 +7,13 @@ use holdfast_store::{BYTE_RANGE_ALL, Store};
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
-    path::PathBuf,
-    sync::{Arc, PoisonError, atomic::AtomicI64},
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, AtomicI64, AtomicU64},
+    },
 };
 
 /// Largest manifest or payload that is read, in bytes: far above any real one, far below what would hurt.
@@ -62,6 +67,8 @@ pub struct DeskSettings {
     pub poll_max_ms: u64,
     /// Shortest time between two looks, in milliseconds.
     pub poll_min_ms: u64,
+    /// Bytes that stay free on the desk's disk: a download that would take them is not begun.
+    pub spare_bytes: u64,
 }
 
 impl Default for DeskSettings {
@@ -76,6 +83,7 @@ impl Default for DeskSettings {
             requests_at_once: 8,
             poll_max_ms: 15 * 60_000,
             poll_min_ms: 1_000,
+            spare_bytes: 64 << 20,
         }
     }
 }
@@ -89,8 +97,14 @@ pub struct Desk {
 
 pub(crate) struct Inner {
     pub(crate) parts: DeskParts,
-    /// Names this desk in leases.
+    /// Names this process in leases.
     pub(crate) owner: String,
+    /// Names this desk, which is its folder, for as long as that is there.
+    pub(crate) desk: String,
+    /// Bytes that downloads under way have yet to write.
+    pub(crate) promised: Arc<AtomicU64>,
+    /// Whether verifications that were cut off were looked for.
+    pub(crate) looked_back: AtomicBool,
     /// When somebody drove last, so that a clock that goes back is noticed.
     pub(crate) last_pass_ms: AtomicI64,
     /// Who this process is towards the clouds at the moment.
@@ -108,10 +122,14 @@ impl Desk {
         std::fs::create_dir_all(&parts.folder).map_err(RetrievalError::io("make the folder", &parts.folder))?;
         let owner = owner_name(&parts.agent)?;
         let cloud_identity = parts.agent.cloud_identity.clone();
+        let desk = desk_name(&parts.folder, &parts.agent)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 parts,
                 owner,
+                desk,
+                promised: Arc::default(),
+                looked_back: AtomicBool::new(false),
                 last_pass_ms: AtomicI64::new(i64::MAX),
                 cloud_identity: std::sync::Mutex::new(cloud_identity),
                 witness: tokio::sync::Mutex::default(),
@@ -128,6 +146,12 @@ impl Desk {
     pub(crate) fn agent(&self) -> Agent {
         let cloud_identity = self.inner.cloud_identity.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Agent { cloud_identity, ..self.parts().agent.clone() }
+    }
+
+    /// The desk's name, which rows carry that are its alone.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.inner.desk
     }
 
     pub(crate) fn parts(&self) -> &DeskParts {
@@ -210,15 +234,49 @@ impl Desk {
     }
 }
 
-/// Host, process and a random part: unique among all that share the work store.
-fn owner_name(agent: &Agent) -> Result<String, RetrievalError> {
+/// The name in a desk's folder, or a new one: host and a random part. The folder is the desk, whoever opens it.
+fn desk_name(folder: &Path, agent: &Agent) -> Result<String, RetrievalError> {
+    let path = folder.join(".desk");
+    let known = || match fs::read_to_string(&path) {
+        Ok(name) if !name.trim().is_empty() => Ok(Some(name.trim().to_owned())),
+        Ok(_) => Err(RetrievalError::Damaged { what: path.display().to_string(), detail: "it is empty".into() }),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(RetrievalError::io("read", &path)(e)),
+    };
+    if let Some(name) = known()? {
+        return Ok(name);
+    }
+    let host: String = agent.host.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(40).collect();
+    let name = format!("{host}-{}", hex::encode(random()?));
+    // Of two processes that open a new desk at once the first one names it; nobody ever sees half a name.
+    let temp = folder.join(format!(".desk.{}", hex::encode(random()?)));
+    let mut file = fs::File::create_new(&temp).map_err(RetrievalError::io("write", &temp))?;
+    file.write_all(name.as_bytes()).and_then(|()| file.sync_all()).map_err(RetrievalError::io("write", &temp))?;
+    let linked = fs::hard_link(&temp, &path);
+    let _ = fs::remove_file(&temp);
+    match linked {
+        Ok(()) => {
+            fs::File::open(folder).and_then(|f| f.sync_all()).map_err(RetrievalError::io("sync the folder", folder))?;
+            Ok(name)
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(known()?.unwrap_or(name)),
+        Err(e) => Err(RetrievalError::io("name the desk in", &path)(e)),
+    }
+}
+
+fn random() -> Result<[u8; 6], RetrievalError> {
     let mut random = [0u8; 6];
     getrandom::fill(&mut random).map_err(|e| RetrievalError::Io {
         what: "get random bytes from",
         path: "the operating system".into(),
         source: std::io::Error::other(e.to_string()),
     })?;
-    Ok(format!("desk:{}:{}:{}", agent.host, std::process::id(), hex::encode(random)))
+    Ok(random)
+}
+
+/// Host, process and a random part: unique among all that share the work store.
+fn owner_name(agent: &Agent) -> Result<String, RetrievalError> {
+    Ok(format!("desk:{}:{}:{}", agent.host, std::process::id(), hex::encode(random()?)))
 }
 
 pub(crate) fn read_doc<D: DeserializeOwned>(work: &Work) -> Result<D, RetrievalError> {

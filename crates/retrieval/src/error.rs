@@ -94,6 +94,16 @@ pub enum RetrievalError {
     /// No room.
     #[error("there is no room left in {0}")]
     Full(PathBuf),
+    /// Too little room for what is to be downloaded; not begun.
+    #[error("{folder} has {free_bytes} bytes free and {needed_bytes} are needed")]
+    NoRoom {
+        /// Where.
+        folder: PathBuf,
+        /// What is free.
+        free_bytes: u64,
+        /// What is needed, with what is to stay free.
+        needed_bytes: u64,
+    },
     /// The operating system refused.
     #[error("can't {what} {path}: {source}")]
     Io {
@@ -152,6 +162,14 @@ impl RetrievalError {
     }
 }
 
+impl RetrievalError {
+    /// Whether it may go away, by itself or by what a person repairs (a key, credentials, a clock, a right, a disk), so that what
+    /// met it waits and goes on, and is not given up.
+    pub(crate) fn waits(&self) -> bool {
+        self.retry() != Retry::Never || matches!(self.kind(), FaultKind::Denied | FaultKind::Full)
+    }
+}
+
 impl Fault for RetrievalError {
     fn code(&self) -> &'static str {
         match self {
@@ -169,7 +187,7 @@ impl Fault for RetrievalError {
             Self::Unverified { .. } => "retrieval.unverified",
             Self::DeskCopyChanged { .. } => "retrieval.desk_copy_changed",
             Self::InTheWay(_) => "retrieval.in_the_way",
-            Self::Full(_) => "retrieval.full",
+            Self::Full(_) | Self::NoRoom { .. } => "retrieval.full",
             Self::Io { .. } => "retrieval.io",
             Self::Damaged { .. } => "retrieval.damaged",
             Self::Contended(_) => "retrieval.contended",
@@ -196,7 +214,7 @@ impl Fault for RetrievalError {
             Self::HoldIncomplete { .. } | Self::Interrupted(_) | Self::Package(_) => FaultKind::Io,
             Self::DeskCopyChanged { .. } | Self::Damaged { .. } => FaultKind::Corrupt,
             Self::InTheWay(_) => FaultKind::AlreadyExists,
-            Self::Full(_) => FaultKind::Full,
+            Self::Full(_) | Self::NoRoom { .. } => FaultKind::Full,
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => FaultKind::Denied,
                 io::ErrorKind::NotFound => FaultKind::NotFound,
@@ -239,7 +257,9 @@ impl Fault for RetrievalError {
             Self::Unverified { .. } => "Retrieve the missing recordings first, or export partially.".into(),
             Self::DeskCopyChanged { .. } => "Retrieve it again; the archive's own copy is not affected.".into(),
             Self::InTheWay(_) => "Move it away or choose another folder.".into(),
-            Self::Full(_) => "Free space on that disk; the retrieval goes on by itself where it stopped.".into(),
+            Self::Full(_) | Self::NoRoom { .. } => {
+                "Free space on that disk; the retrieval goes on by itself where it stopped.".into()
+            }
             Self::Io { .. } => "Check the folder and its rights, then try again.".into(),
             Self::Damaged { .. } => "Do not repair it by hand; keep the folder as it is and report this.".into(),
             Self::Contended(_) => "Try again in a moment.".into(),

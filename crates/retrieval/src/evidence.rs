@@ -7,7 +7,9 @@ use crate::{
 };
 use futures_util::TryStreamExt as _;
 use holdfast_index::{IndexRow, Query};
-use holdfast_ledger::{Action, Agent, Checkpoint, EventOutcome, LedgerEntry, LedgerFault, Phase, StoredEntry};
+use holdfast_ledger::{
+    Action, Agent, Checkpoint, EventDraft, EventOutcome, LedgerEntry, LedgerError, LedgerFault, Phase, StoredEntry,
+};
 use holdfast_model::{
     ArchiveId, Cancel, Fixity, Manifest, MatterId, ObjectLocator, Progress, ProgressSink, Sha256Digest,
 };
@@ -17,7 +19,10 @@ use holdfast_verify::{
     ObservedIndex, Outcome, RememberedCheckpoint, VerificationReport, verify_recording,
 };
 use sha2::{Digest as _, Sha256};
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+};
 
 /// What became of verifying a file that somebody has.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,12 +55,12 @@ impl Desk {
         let Some(locator) = locator else { return Err(RetrievalError::NoRecording(id.clone())) };
         // The ledger is looked at as it is found, before anything is added to it.
         let ledger = self.ledger_evidence(id).await?;
-        let draft = holdfast_ledger::EventDraft::new(Action::Verification, Phase::Intent, by.clone());
-        let intent = self.parts().ledger.intend(draft.about(id).object(&locator)).await?;
+        let draft = self.verification_of(id, by).object(&locator);
+        let intent = self.parts().ledger.intend(draft).await?;
         passed("retrieval.archived_verification_intended")?;
         let result = self.measure_object(&locator, progress, cancel).await;
         let bytes = match result {
-            Ok(Some(fixity)) => Ok(self.observed_bytes(id, fixity).await?),
+            Ok(Some(fixity)) => self.observed_bytes(id, fixity).await,
             Ok(None) => Ok(ObservedBytes::Offline),
             Err(e) if is_gone(&e) => Ok(ObservedBytes::Missing),
             Err(e) => Err(e),
@@ -85,14 +90,58 @@ impl Desk {
             return Ok(FileVerification { archive_id: None, fixity, report: None });
         };
         let ledger = self.ledger_evidence(&id).await?;
-        let draft = holdfast_ledger::EventDraft::new(Action::Verification, Phase::Intent, by.clone())
-            .about(&id)
-            .detail("of", "a file");
-        let intent = self.parts().ledger.intend(draft).await?;
-        let bytes = self.observed_bytes(&id, fixity.clone()).await?;
-        let report = self.observe_with(&id, bytes, ledger).await;
+        let intent = self.parts().ledger.intend(self.verification_of(&id, by).detail("of", "a file")).await?;
+        let report = match self.observed_bytes(&id, fixity.clone()).await {
+            Ok(bytes) => self.observe_with(&id, bytes, ledger).await,
+            Err(e) => Err(e),
+        };
         self.conclude_verification(&intent, &report).await?;
         Ok(FileVerification { archive_id: Some(id), fixity, report: Some(report?) })
+    }
+
+    /// The draft of a verification outside any matter. It names the process that does it, so that one that was cut off is told from
+    /// one that goes on.
+    pub(crate) fn verification_of(&self, id: &ArchiveId, by: &Agent) -> EventDraft {
+        EventDraft::new(Action::Verification, Phase::Intent, by.clone())
+            .about(id)
+            .detail("desk", &self.inner.desk)
+            .detail("process", &self.inner.owner)
+    }
+
+    /// Concludes verifications of this desk whose process is gone. Looked for once, as whoever looks later is a process of its own.
+    pub(crate) async fn settle_verifications(&self) -> Result<(), RetrievalError> {
+        if self.inner.looked_back.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let ended = self.end_verifications().await;
+        if ended.is_err() {
+            self.inner.looked_back.store(false, Ordering::Release);
+        }
+        ended
+    }
+
+    async fn end_verifications(&self) -> Result<(), RetrievalError> {
+        for entry in self.parts().ledger.open_intents().await? {
+            let event = &entry.event;
+            let here = event.details.get("desk").is_some_and(|desk| *desk == self.inner.desk);
+            let process = event.details.get("process").filter(|_| here && event.action == Action::Verification);
+            if process.is_none_or(|p| *p == self.inner.owner || runs_here(p, &self.parts().agent.host)) {
+                continue;
+            }
+            let intent = self.parts().ledger.intent(event.sequence).await?;
+            let concluded = intent
+                .conclude(&self.parts().ledger, EventOutcome::Failed, |mut d| {
+                    d.code = Some("retrieval.interrupted".into());
+                    d.detail("outcome", "not done")
+                })
+                .await;
+            match concluded {
+                // Another process was quicker.
+                Ok(_) | Err(LedgerError::TokenReused { .. }) => {}
+                Err(e) => return Err(e.into()),
+            }
+        }
+        Ok(())
     }
 
     pub(crate) async fn conclude_verification(
@@ -401,6 +450,14 @@ impl Desk {
 }
 
 /// Whether an object is not there, or there in name only.
+/// Whether the process of this name (host, number, a random part) still runs. Of one on another host nothing is known: it is taken
+/// to run.
+fn runs_here(process: &str, host: &str) -> bool {
+    let pid = process.strip_prefix("desk:").and_then(|p| p.strip_prefix(host)?.strip_prefix(':')?.split(':').next());
+    let pid = pid.and_then(|p| rustix::process::Pid::from_raw(p.parse().ok()?));
+    pid.is_none_or(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
 pub(crate) fn is_gone(e: &RetrievalError) -> bool {
     matches!(e, RetrievalError::Store(StoreError::NotFound(_) | StoreError::Damaged { .. }))
 }

@@ -6,7 +6,7 @@ use crate::{
     job::{Stamp, blocking, make_folder, place, write_small},
 };
 use futures_util::TryStreamExt as _;
-use holdfast_ledger::{Action, Agent, EventDraft, Phase};
+use holdfast_ledger::Agent;
 use holdfast_model::{ArchiveId, Cancel, Fixity, ObjectLocator, Progress, ProgressSink, Sha256Digest};
 use holdfast_store::{BYTE_RANGE_ALL, StoreError};
 use holdfast_verify::Outcome;
@@ -64,7 +64,7 @@ impl Desk {
         if let Some(outcome) = blocking(move || Ok(kept(&looked, &noted, digest))).await? {
             return Ok(PlayableCopy { path, outcome });
         }
-        let draft = EventDraft::new(Action::Verification, Phase::Intent, by.clone()).about(id).object(&row.locator);
+        let draft = self.verification_of(id, by).object(&row.locator);
         let ledger = self.ledger_evidence(id).await?;
         let intent = self.parts().ledger.intend(draft.detail("for", "listening")).await?;
         let temp = folder.join(format!(".{id}.{}", intent.sequence()));

@@ -70,6 +70,9 @@ pub struct PlanApproval {
     pub only: Option<Vec<ArchiveId>>,
     /// Folder that verified files are copied to, where one was named.
     pub copy_to: Option<std::path::PathBuf>,
+    /// The desk that asked, to which the bytes go; none in rows of older versions.
+    #[serde(default)]
+    pub desk: Option<String>,
 }
 
 /// Whether recordings that failed or were cancelled begin again.
@@ -321,13 +324,15 @@ impl Desk {
                         Again::OncePerPlan => job.started_by.as_ref() != Some(&plan.plan_id),
                         Again::Yes => true,
                     },
+                    JobState::Verified => again == Again::Yes && self.elsewhere(&job).is_some(),
                     _ => false,
                 };
                 if !begins {
                     continue;
                 }
                 job.adopt(plan, item);
-                job.begin(Some(plan.plan_id.clone()), &approval.by, approval.copy_to.clone());
+                let desk = approval.desk.as_ref().unwrap_or(&self.inner.desk);
+                job.begin(Some(plan.plan_id.clone()), &approval.by, approval.copy_to.clone(), desk);
                 let not_before = approval
                     .at
                     .saturating_add(jiff::SignedDuration::from_millis(i64::try_from(item.wait_ms).unwrap_or(i64::MAX)));
@@ -346,7 +351,12 @@ impl Desk {
 
     async fn plan_inputs(&self, matter: &MatterId, ids: &[ArchiveId]) -> Result<Vec<PlanInput>, RetrievalError> {
         let jobs = self.all_work(WorkKind::Retrieval, Some(matter.as_str()), &[JobState::Verified.as_str()]).await?;
-        let at_desk: HashSet<String> = jobs.into_iter().map(|w| w.id).collect();
+        let mut at_desk: HashSet<String> = HashSet::new();
+        for work in jobs {
+            if self.elsewhere(&read_doc::<Job>(&work)?).is_none() {
+                at_desk.insert(work.id);
+            }
+        }
         let store = &self.parts().store;
         let can_raise = store.reader.capabilities().raise_speed;
         let mut offered: HashMap<String, Vec<RehydrationOption>> = HashMap::new();

@@ -1,6 +1,6 @@
 use super::{
     JobState, Row,
-    file::{blocking, make_folder, measure, sync_folder, write_small},
+    file::{blocking, free_bytes, make_folder, measure, sync_folder, write_small},
 };
 use crate::{
     desk::{Desk, passed},
@@ -16,6 +16,10 @@ use std::{
     fs::{self, File},
     io::{Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -40,6 +44,18 @@ struct Part {
     written: u64,
     durable: u64,
     record: PartRecord,
+}
+
+/// Bytes of the disk that a download is promised while it runs.
+pub(super) struct Room {
+    bytes: u64,
+    promised: Arc<AtomicU64>,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.promised.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
 }
 
 /// What was downloaded.
@@ -124,6 +140,22 @@ impl Desk {
     /// Where a row's bytes gather.
     pub(super) fn part_path(&self, row: &Row) -> PathBuf {
         self.matter_folder(&row.job.matter).join(".part").join(format!("{}.part", row.job.file_name()))
+    }
+
+    /// Makes sure that there is room for what is still to come, beside what other downloads of this process have yet to write.
+    pub(super) fn room_for(&self, row: &Row) -> Result<Room, RetrievalError> {
+        let folder = &self.parts().folder;
+        let there = fs::metadata(self.part_path(row)).map_or(0, |m| m.len());
+        let bytes = row.job.fixity.size_bytes.saturating_sub(there);
+        let promised = &self.inner.promised;
+        let before = promised.fetch_add(bytes, Ordering::AcqRel);
+        let room = Room { bytes, promised: promised.clone() };
+        let needed_bytes = before.saturating_add(bytes).saturating_add(self.parts().settings.spare_bytes);
+        let free_bytes = free_bytes(folder)?;
+        if bytes > 0 && free_bytes < needed_bytes {
+            return Err(RetrievalError::NoRoom { folder: folder.clone(), free_bytes, needed_bytes });
+        }
+        Ok(room)
     }
 
     /// Brings the object's bytes to the part file, in ranges read at once and written in order.

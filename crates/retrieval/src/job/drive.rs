@@ -10,9 +10,8 @@ use holdfast_model::{Cancel, Fault, FaultKind, MatterId, ProgressSink};
 use jiff::{SignedDuration, Timestamp};
 use std::{collections::BTreeMap, sync::atomic::Ordering};
 
-/// Rows asked for, or looked at, in one go.
-const ASK_BATCH: usize = 256;
-const POLL_BATCH: usize = 1000;
+/// Rows asked for, or looked at, in one go: what one call for their status covers.
+const BATCH: usize = 1000;
 /// A row that was cancelled while an intent of it stands open; shown as cancelled.
 pub(super) const CANCELLING: &str = "cancelling";
 /// A clock this far behind a row's last change has gone back.
@@ -27,13 +26,16 @@ pub struct DriveSummary {
     pub states: BTreeMap<JobState, u64>,
     /// When something can next be done; none where nothing is left to do. In the past where another process has it in hand.
     pub next_due: Option<Timestamp>,
+    /// How many of those that are not done only another desk can go on with.
+    pub elsewhere: u64,
 }
 
 impl DriveSummary {
-    /// How many are not done.
+    /// How many are not done that this desk can do something about.
     #[must_use]
     pub fn active(&self) -> u64 {
-        JobState::ACTIVE.iter().filter_map(|s| self.states.get(s)).sum()
+        let all: u64 = JobState::ACTIVE.iter().filter_map(|s| self.states.get(s)).sum();
+        all.saturating_sub(self.elsewhere)
     }
 }
 
@@ -54,11 +56,12 @@ impl Desk {
         self.settle_plans().await?;
         self.settle_cancelled(matter).await?;
         self.settle_exports().await?;
+        self.settle_verifications().await?;
         self.notice_clock().await?;
         let mut worked_on = 0;
         while !cancel.is_cancelled() {
-            let to_ask = self.claim(&[JobState::Approved], matter, ASK_BATCH).await?;
-            let to_poll = self.claim(&[JobState::Rehydrating], matter, POLL_BATCH).await?;
+            let to_ask = self.claim(&[JobState::Approved], matter, BATCH).await?;
+            let to_poll = self.claim(&[JobState::Rehydrating], matter, BATCH).await?;
             let at_once = self.parts().settings.downloads_at_once.max(1);
             let fetchable = [JobState::Verifying, JobState::Downloading, JobState::Available];
             let to_fetch = self.claim(&fetchable, matter, at_once).await?;
@@ -91,12 +94,19 @@ impl Desk {
         }
         if summary.active() > 0 {
             let now = self.now();
-            let rows = self.all_work(WorkKind::Retrieval, matter.map(MatterId::as_str), &active()).await?;
+            let (rows, theirs): (Vec<Work>, Vec<Work>) =
+                self.job_rows(matter, is_active).await?.into_iter().partition(|w| self.may_work_on(&w.state));
             let due =
                 |w: &Work| w.lease.as_ref().filter(|l| l.until > now).map_or(w.due_at.unwrap_or(now), |l| l.until);
+            summary.elsewhere = theirs.len() as u64;
             summary.next_due = rows.iter().map(due).min();
         }
         Ok(summary)
+    }
+
+    /// Whether a row in the state of this name is this desk's, or anybody's.
+    fn may_work_on(&self, state: &str) -> bool {
+        state.split_once('@').is_none_or(|(_, desk)| desk == self.inner.desk)
     }
 
     async fn claim(
@@ -105,7 +115,9 @@ impl Desk {
         matter: Option<&MatterId>,
         limit: usize,
     ) -> Result<Vec<Row>, RetrievalError> {
-        let states: Vec<&str> = states.iter().map(|s| s.as_str()).collect();
+        let here = |s: &JobState| format!("{}@{}", s.as_str(), self.inner.desk);
+        let here: Vec<String> = states.iter().filter(|s| s.is_at_a_desk()).map(here).collect();
+        let states: Vec<&str> = states.iter().map(|s| s.as_str()).chain(here.iter().map(String::as_str)).collect();
         let claim = Claim {
             kind: WorkKind::Retrieval,
             states: &states,
@@ -137,8 +149,7 @@ impl Desk {
     }
 
     fn lease_end(&self) -> Timestamp {
-        let ms = i64::try_from(self.parts().settings.lease_ms).unwrap_or(i64::MAX);
-        self.now().saturating_add(SignedDuration::from_millis(ms)).unwrap_or(Timestamp::MAX)
+        self.after_ms(self.parts().settings.lease_ms)
     }
 
     async fn store_rows(&self, rows: Vec<Row>) -> Result<Vec<Row>, RetrievalError> {
@@ -181,19 +192,31 @@ impl Desk {
     /// A passing fault: the rows stay where they are, say what is wrong, and come again later, ever more slowly.
     pub(super) async fn postpone(&self, rows: Vec<Row>, error: &dyn Fault) -> Result<(), RetrievalError> {
         tracing::warn!(code = error.code(), rows = rows.len(), "a step of a retrieval has to be tried again");
-        let s = &self.parts().settings;
         let slow = matches!(error.kind(), FaultKind::Full | FaultKind::Throttled | FaultKind::Denied);
+        self.put_off(rows, &Problem::of(error), slow).await
+    }
+
+    /// The same with words of its own. The pauses are not all alike, or all who were refused together would come again together.
+    pub(super) async fn put_off(&self, rows: Vec<Row>, problem: &Problem, slow: bool) -> Result<(), RetrievalError> {
+        let s = &self.parts().settings;
+        let share = random_share();
         let mut later = Vec::with_capacity(rows.len());
         for mut row in rows {
             row.job.faults = row.job.faults.saturating_add(1);
-            row.job.problem = Some(Problem::of(error));
+            row.job.problem = Some(problem.clone());
             let base = if slow { 10 * s.poll_min_ms } else { s.poll_min_ms };
             let pause = base.saturating_mul(1 << row.job.faults.min(20)).min(s.poll_max_ms.max(base));
-            let due = self.now().saturating_add(SignedDuration::from_millis(i64::try_from(pause).unwrap_or(i64::MAX)));
+            let pause = pause / 4 * 3 + (pause / 4).saturating_mul(share) / 256;
             let state = JobState::parse(&row.work.state).unwrap_or(JobState::Approved);
-            later.push(row.to(state, Some(due.unwrap_or(Timestamp::MAX))));
+            later.push(row.to(state, Some(self.after_ms(pause))));
         }
         self.save(later).await
+    }
+
+    /// So many milliseconds from now.
+    pub(super) fn after_ms(&self, ms: u64) -> Timestamp {
+        let by = SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
+        self.now().saturating_add(by).unwrap_or(Timestamp::MAX)
     }
 
     /// Appends outcomes. An intent that another process concluded otherwise in the meantime keeps that outcome and gets this one
@@ -275,7 +298,7 @@ impl Desk {
         if before <= now.as_millisecond() {
             return Ok(());
         }
-        let rows = self.all_work(WorkKind::Retrieval, None, &active()).await?;
+        let rows = self.job_rows(None, is_active).await?;
         for mut work in rows {
             let ahead = work.updated_at.as_millisecond() - now.as_millisecond() > CLOCK_BACK_MS;
             if ahead && work.due_at.is_some_and(|due| due > now) {
@@ -311,6 +334,12 @@ impl Desk {
     }
 }
 
-fn active() -> Vec<&'static str> {
-    JobState::ACTIVE.map(JobState::as_str).to_vec()
+fn is_active(state: JobState) -> bool {
+    JobState::ACTIVE.contains(&state)
+}
+
+/// 0 to 255. Where the system gives no random numbers all pauses are alike, which does no harm but to the provider.
+fn random_share() -> u64 {
+    let mut random = [0; 1];
+    getrandom::fill(&mut random).map_or(128, |()| u64::from(random[0]))
 }

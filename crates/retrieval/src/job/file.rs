@@ -40,6 +40,13 @@ impl Stamp {
     }
 }
 
+/// Bytes that may be written on the disk of `folder`.
+pub(crate) fn free_bytes(folder: &Path) -> Result<u64, RetrievalError> {
+    let found = rustix::fs::statvfs(folder).map_err(std::io::Error::from);
+    let found = found.map_err(RetrievalError::io("look at the disk of", folder))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 /// Measures a file in small pieces.
 pub(crate) fn measure(path: &Path) -> Result<Fixity, RetrievalError> {
     let mut file = File::open(path).map_err(RetrievalError::io("open", path))?;

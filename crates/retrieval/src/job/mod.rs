@@ -6,8 +6,10 @@
 mod download;
 mod drive;
 mod file;
+mod gone;
 mod rehydrate;
 mod start;
+mod turn;
 mod verify;
 
 pub use drive::DriveSummary;
@@ -92,9 +94,16 @@ impl JobState {
         matches!(self, Self::Verified | Self::Failed | Self::Cancelled)
     }
 
-    /// The state with this name.
+    /// Whether it is the business of one desk alone: the bytes are, or will be, in that desk's folder.
+    #[must_use]
+    pub fn is_at_a_desk(self) -> bool {
+        matches!(self, Self::Available | Self::Downloading | Self::Verifying)
+    }
+
+    /// The state with this name, whichever desk it is at.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
+        let name = name.split_once('@').map_or(name, |(state, _)| state);
         let known = Self::ALL.into_iter().find(|s| s.as_str() == name);
         known.or((name == drive::CANCELLING).then_some(Self::Cancelled))
     }
@@ -176,6 +185,15 @@ pub struct Job {
     pub stamp: Option<Stamp>,
     /// Where bytes that failed verification were put.
     pub aside: Option<PathBuf>,
+    /// The desk whose folder the bytes go to; others leave them alone. None in rows of older versions, which are anybody's.
+    #[serde(default)]
+    pub desk: Option<String>,
+    /// When the plan's answer is due.
+    #[serde(default)]
+    pub deadline: Option<Timestamp>,
+    /// When it was asked for, as far as is known.
+    #[serde(default)]
+    pub requested_at: Option<Timestamp>,
     /// Folder that the verified file is copied to.
     pub copy_to: Option<PathBuf>,
     /// The copy that was made there.
@@ -190,6 +208,9 @@ pub struct Job {
     pub(crate) attempt: u32,
     /// Counts requests for rehydration within the attempt.
     pub(crate) asked: u32,
+    /// Counts copies that went before they were fetched, within the attempt.
+    #[serde(default)]
+    pub(crate) gone: u32,
     /// Counts downloads within the attempt.
     pub(crate) downloads: u32,
     /// Passing faults in a row, for the back-off.
@@ -224,9 +245,14 @@ impl Row {
         format!("{what}:{}:{}:{number}", self.work.id, self.job.attempt)
     }
 
+    /// Puts it in another state.
+    pub(crate) fn set(&mut self, state: JobState) {
+        self.work.state = self.job.state_name(state);
+    }
+
     /// The same in another state, due then; the lease is given back.
     pub(crate) fn to(mut self, state: JobState, due_at: Option<jiff::Timestamp>) -> Self {
-        state.as_str().clone_into(&mut self.work.state);
+        self.set(state);
         (self.work.due_at, self.work.lease) = (due_at, None);
         self
     }
@@ -239,17 +265,20 @@ impl Job {
         self.speed = item.chosen;
         self.raise = item.chosen.is_some() && matches!(item.availability, Availability::Rehydrating { .. });
         self.keep_days = plan.body.keep_days;
+        self.deadline = Some(plan.body.deadline);
         (self.expected_ms, self.worst_ms) = times_of(item, item.chosen);
         (self.expected_at, self.worst_at) = (item.expected_at, item.worst_at);
     }
 
     /// Begins anew.
-    pub(crate) fn begin(&mut self, plan: Option<PlanId>, by: &Agent, copy_to: Option<PathBuf>) {
+    pub(crate) fn begin(&mut self, plan: Option<PlanId>, by: &Agent, copy_to: Option<PathBuf>, desk: &str) {
         self.started_by = plan;
+        self.desk = Some(desk.to_owned());
         self.approved_by = Some(by.clone());
         self.copy_to = copy_to;
         self.attempt += 1;
-        (self.asked, self.downloads, self.faults, self.done_bytes) = (0, 0, 0, 0);
+        (self.asked, self.downloads, self.faults, self.gone, self.done_bytes) = (0, 0, 0, 0, 0);
+        self.requested_at = None;
         (self.measured, self.report, self.verified_at) = (None, None, None);
         (self.file, self.stamp, self.aside, self.copied) = (None, None, None, None);
         (self.problem, self.intent, self.available_until, self.cancelled_by) = (None, None, None, None);
@@ -259,9 +288,17 @@ impl Job {
     pub(crate) fn into_work(self, state: JobState, due_at: Option<Timestamp>) -> Result<Work, RetrievalError> {
         let id = job_id(&self.matter, &self.archive_id);
         let doc = write_doc(&id, &self)?;
-        let mut work = Work::new(WorkKind::Retrieval, id, state.as_str(), doc).of(self.matter.as_str());
+        let mut work = Work::new(WorkKind::Retrieval, id, self.state_name(state), doc).of(self.matter.as_str());
         work.due_at = due_at;
         Ok(work)
+    }
+
+    /// A state as it stands in the row. It names the desk where only that one may go on, so that only that one claims it.
+    pub(crate) fn state_name(&self, state: JobState) -> String {
+        match &self.desk {
+            Some(desk) if state.is_at_a_desk() => format!("{}@{desk}", state.as_str()),
+            _ => state.as_str().to_owned(),
+        }
     }
 
     /// Name of its file at the desk: exhibit and archive id, never the source's own name.
@@ -283,6 +320,8 @@ pub struct JobView {
     pub path: Option<PathBuf>,
     /// SHA-256 of what was downloaded.
     pub sha256: Option<Sha256Digest>,
+    /// The desk that it is, or was, brought to, where that is another one.
+    pub elsewhere: Option<String>,
 }
 
 impl JobView {
@@ -292,11 +331,13 @@ impl JobView {
             what: work.id.clone(),
             detail: format!("it has the unknown state {:?}", work.state),
         })?;
-        let path = job.file.as_ref().filter(|_| state == JobState::Verified);
+        let elsewhere = desk.elsewhere(&job).cloned();
+        let path = job.file.as_ref().filter(|_| state == JobState::Verified && elsewhere.is_none());
         Ok(Self {
             path: path.map(|name| desk.matter_folder(&job.matter).join(name)),
             sha256: job.measured.as_ref().map(|f| f.digest),
             due_at: work.due_at.filter(|_| !state.is_final()),
+            elsewhere,
             state,
             job,
         })
@@ -307,6 +348,35 @@ impl Desk {
     /// Where a matter's verified files lie.
     pub(crate) fn matter_folder(&self, matter: &MatterId) -> PathBuf {
         self.parts().folder.join(matter.as_str())
+    }
+
+    /// The desk that a job belongs to, where it is not this one.
+    pub(crate) fn elsewhere<'a>(&self, job: &'a Job) -> Option<&'a String> {
+        job.desk.as_ref().filter(|desk| **desk != self.inner.desk)
+    }
+
+    /// The names of states, as they stand in rows now, whose state is one of those wanted.
+    pub(crate) async fn state_names(
+        &self,
+        matter: Option<&MatterId>,
+        wanted: impl Fn(JobState) -> bool,
+    ) -> Result<Vec<String>, RetrievalError> {
+        let counts = self.parts().work.counts(WorkKind::Retrieval, matter.map(MatterId::as_str)).await?;
+        Ok(counts.into_keys().filter(|name| JobState::parse(name).is_some_and(&wanted)).collect())
+    }
+
+    /// The rows in one of the wanted states.
+    pub(crate) async fn job_rows(
+        &self,
+        matter: Option<&MatterId>,
+        wanted: impl Fn(JobState) -> bool,
+    ) -> Result<Vec<Work>, RetrievalError> {
+        let names = self.state_names(matter, wanted).await?;
+        if names.is_empty() {
+            return Ok(Vec::new());
+        }
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.all_work(WorkKind::Retrieval, matter.map(MatterId::as_str), &names).await
     }
 
     pub(crate) async fn new_job(&self, matter: &Matter, id: &ArchiveId) -> Result<Job, RetrievalError> {
@@ -338,6 +408,9 @@ impl Desk {
             file: None,
             stamp: None,
             aside: None,
+            desk: None,
+            deadline: None,
+            requested_at: None,
             copy_to: None,
             copied: None,
             problem: None,
@@ -345,6 +418,7 @@ impl Desk {
             started_by: None,
             attempt: 0,
             asked: 0,
+            gone: 0,
             downloads: 0,
             faults: 0,
             raise: false,
@@ -358,9 +432,7 @@ impl Desk {
     /// # Errors
     /// What the work store says.
     pub async fn jobs(&self, matter: Option<&MatterId>, all: bool) -> Result<Vec<JobView>, RetrievalError> {
-        let names = JobState::ALL.into_iter().filter(|s| all || !s.is_final()).map(JobState::as_str);
-        let states: Vec<&str> = names.chain(all.then_some(drive::CANCELLING)).collect();
-        let works = self.all_work(WorkKind::Retrieval, matter.map(MatterId::as_str), &states).await?;
+        let works = self.job_rows(matter, |s| all || !s.is_final()).await?;
         works.iter().map(|w| JobView::of(self, w)).collect()
     }
 
@@ -398,6 +470,7 @@ mod tests {
     fn states_have_one_name_each() {
         for state in JobState::ALL {
             assert_eq!(JobState::parse(state.as_str()), Some(state));
+            assert_eq!(JobState::parse(&format!("{}@desk-7", state.as_str())), Some(state));
         }
     }
 }

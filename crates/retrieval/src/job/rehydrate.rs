@@ -1,53 +1,151 @@
-use super::{JobState, Problem, Row};
+use super::{
+    JobState, Problem, Row, job_id,
+    turn::{LANE_BUSY, Turn},
+};
 use crate::{
     desk::{Desk, draft, passed},
     error::RetrievalError,
-    plan::speed_word,
+    plan::{PlanOption, speed_word},
+    plans::Plan,
 };
 use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use holdfast_index::WorkKind;
 use holdfast_ledger::{Action, EventDraft, EventOutcome, Phase};
-use holdfast_model::{ArchiveId, Availability, Fault as _, Retry, StorageState, fail_after};
+use holdfast_model::{ArchiveId, Availability, Fault as _, PlanId, RehydrationSpeed, StorageState, fail_after};
+use holdfast_store::StoreError;
 use jiff::{SignedDuration, Timestamp};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::{Mutex, PoisonError},
+};
 
-/// A copy that went before it was fetched is asked for once more, not again and again: it costs money.
-const ASKED_MAX: u32 = 2;
+/// Requests between two signs of life.
+const REQUESTS: usize = 64;
+/// Looks are at most so far from when they would be due by themselves.
+const GRID_MAX_MS: u64 = 60_000;
 
 impl Desk {
     /// One step for recordings that may have to be asked for.
     pub(super) async fn ask(&self, rows: Vec<Row>) -> Result<(), RetrievalError> {
-        let availability = match self.availability(&rows).await {
+        let (rows, to_look): (Vec<Row>, Vec<Row>) =
+            rows.into_iter().partition(|row| row.job.speed.is_some() || row.job.intent.is_some());
+        if !to_look.is_empty() {
+            self.look(to_look).await?;
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let Some(mut turn) = self.take_turn().await? else {
+            // Another process asks just now, maybe for the same.
+            let due = self.after_ms(self.parts().settings.lease_ms / 8);
+            return self.save(rows.into_iter().map(|row| row.to(JobState::Approved, Some(due))).collect()).await;
+        };
+        let asked = self.ask_in_turn(rows, &mut turn).await;
+        let ended = self.end_turn(turn).await;
+        asked.and(ended)
+    }
+
+    /// Recordings that nobody approved asking for: they are online, or on their way, or fail.
+    async fn look(&self, mut rows: Vec<Row>) -> Result<(), RetrievalError> {
+        let availability = match self.availability(&mut rows).await {
+            Ok(found) => found,
+            Err(e) => return self.postpone(rows, &e).await,
+        };
+        let mut moved = Vec::with_capacity(rows.len());
+        for (row, now) in rows.into_iter().zip(availability) {
+            moved.push(match &now {
+                Availability::Online { .. } => self.arrived(row, &now),
+                Availability::Rehydrating { .. } => self.found_on_its_way(row, &now).await?,
+                Availability::Offline => no_speed(row),
+            });
+        }
+        self.save(moved).await
+    }
+
+    async fn found_on_its_way(&self, mut row: Row, now: &Availability) -> Result<Row, RetrievalError> {
+        let remark = self.asked_by(&row).await?;
+        row.job.remarks.push(remark);
+        Ok(self.on_its_way(row, now))
+    }
+
+    async fn ask_in_turn(&self, mut rows: Vec<Row>, turn: &mut Turn) -> Result<(), RetrievalError> {
+        let availability = match self.availability(&mut rows).await {
             Ok(found) => found,
             Err(e) => return self.postpone(rows, &e).await,
         };
         let (mut to_ask, mut asked, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+        let mut objects = HashSet::new();
         for (mut row, now) in rows.into_iter().zip(availability) {
             let online_or_coming = !matches!(now, Availability::Offline);
             match (row.job.intent, &now) {
                 // It was asked for and the answer was never noted.
                 (Some(_), _) if online_or_coming && !row.job.raise => asked.push((row, Ok(now))),
-                (Some(_), _) => to_ask.push(row),
-                (None, Availability::Online { .. }) => moved.push(self.arrived(row, &now)),
-                (None, Availability::Rehydrating { .. }) if !row.job.raise => {
-                    row.job.remarks.push("It was on its way already when its turn came.".into());
-                    moved.push(self.on_its_way(row, &now));
+                (None, Availability::Online { .. }) => {
+                    row.job.remarks.push("It was online already when its turn came; nothing was asked for.".into());
+                    moved.push(self.arrived(row, &now));
                 }
-                (None, _) if row.job.speed.is_none() => moved.push(no_speed(row)),
-                (None, _) => to_ask.push(row),
+                (None, Availability::Rehydrating { .. }) if !row.job.raise => {
+                    moved.push(self.found_on_its_way(row, &now).await?);
+                }
+                // The same object for another matter: that one asks, this one finds it on its way.
+                _ if !objects.insert(row.job.locator.clone()) => {
+                    let due = self.after_ms(self.parts().settings.poll_min_ms);
+                    moved.push(row.to(JobState::Approved, Some(due)));
+                }
+                _ => match self.place_in_lane(row, turn) {
+                    Ok(row) => to_ask.push(row),
+                    Err(row) => moved.push(*row),
+                },
             }
         }
         self.save(moved).await?;
+        if !to_ask.is_empty() && !self.note_lanes(turn).await? {
+            let lost = RetrievalError::Contended("the turn to ask the store".into());
+            self.postpone(to_ask, &lost).await?;
+            return self.note_asked(asked, turn).await;
+        }
         let to_ask = self.intend_rehydration(to_ask).await?;
         if !to_ask.is_empty() {
             passed("retrieval.rehydration_intended")?;
-            asked.extend(self.request(to_ask).await);
+            asked.extend(self.request(to_ask, turn).await);
             passed("retrieval.rehydration_requested")?;
         }
-        self.note_asked(asked).await
+        self.note_asked(asked, turn).await
+    }
+
+    /// Where an account carries only so much an hour at this speed, over all its matters, the row waits until there is room.
+    fn place_in_lane(&self, mut row: Row, turn: &mut Turn) -> Result<Row, Box<Row>> {
+        let Some((speed, busy_ms)) = self.lane_ms(&row) else { return Ok(row) };
+        let Err(at) = turn.lanes.take(&row.job.storage_class, speed, busy_ms, self.now()) else { return Ok(row) };
+        row.job.problem = Some(Problem {
+            code: LANE_BUSY.into(),
+            message: format!(
+                "The account brings back only so much an hour at {} speed, and earlier recordings fill that; its turn comes at {at}.",
+                speed_word(speed)
+            ),
+            next: "Nothing to do; it is asked for by itself when its turn comes.".into(),
+        });
+        Err(Box::new(row.to(JobState::Approved, Some(at))))
+    }
+
+    /// Who asked for something that is on its way, as far as that is known.
+    async fn asked_by(&self, row: &Row) -> Result<String, RetrievalError> {
+        for matter in self.matters_of(&row.job.archive_id).await? {
+            let id = job_id(&matter, &row.job.archive_id);
+            let other = self.parts().work.get(WorkKind::Retrieval, &id).await?.filter(|w| w.id != row.work.id);
+            if other.is_some_and(|w| JobState::parse(&w.state) == Some(JobState::Rehydrating)) {
+                return Ok(format!(
+                    "It was on its way already for matter {matter} when its turn came; nothing more was asked for."
+                ));
+            }
+        }
+        Ok("It was on its way already when its turn came, asked for by somebody else; nothing more was asked for."
+            .into())
     }
 
     /// One look at recordings that are on their way.
-    pub(super) async fn poll(&self, rows: Vec<Row>) -> Result<(), RetrievalError> {
-        let availability = match self.availability(&rows).await {
+    pub(super) async fn poll(&self, mut rows: Vec<Row>) -> Result<(), RetrievalError> {
+        let availability = match self.availability(&mut rows).await {
             Ok(found) => found,
             Err(e) => return self.postpone(rows, &e).await,
         };
@@ -62,14 +160,15 @@ impl Desk {
         self.save(moved).await
     }
 
-    /// What the store says now, for all at once. The index is told.
-    async fn availability(&self, rows: &[Row]) -> Result<Vec<Availability>, RetrievalError> {
+    /// What the store says now, for all at once. The index and the rows are told.
+    async fn availability(&self, rows: &mut [Row]) -> Result<Vec<Availability>, RetrievalError> {
         let Some(rehydrator) = &self.parts().store.rehydrator else {
             return Ok(vec![Availability::Online { until: None }; rows.len()]);
         };
         let at: Vec<_> = rows.iter().map(|r| r.job.locator.clone()).collect();
         let states = rehydrator.status(&at).await?;
-        for (row, state) in rows.iter().zip(&states) {
+        for (row, state) in rows.iter_mut().zip(&states) {
+            row.job.storage_class.clone_from(&state.storage_class);
             // The index is derived: a retrieval does not stop for it.
             if let Err(e) = self.parts().index.set_state(&row.job.archive_id, state).await {
                 tracing::warn!(archive_id = %row.job.archive_id, code = e.code(), "the index could not be told");
@@ -115,19 +214,41 @@ impl Desk {
         }
     }
 
-    /// Asks the store for each; where that fails, asks whether it took effect all the same.
-    async fn request(&self, rows: Vec<Row>) -> Vec<(Row, Result<Availability, RetrievalError>)> {
-        let requests: Vec<BoxFuture<'_, _>> = rows
-            .into_iter()
-            .map(|row| {
-                async move {
-                    let result = self.request_one(&row).await;
-                    (row, result)
-                }
-                .boxed()
-            })
-            .collect();
-        stream::iter(requests).buffer_unordered(self.parts().settings.requests_at_once.max(1)).collect().await
+    /// Asks the store for each; where that fails, asks whether it took effect all the same. A refusal that all would meet ends
+    /// the asking, so that a provider who wants patience gets it.
+    async fn request(&self, rows: Vec<Row>, turn: &Turn) -> Vec<(Row, Result<Availability, RetrievalError>)> {
+        let stopped: Mutex<Option<(String, Stop)>> = Mutex::new(None);
+        let stop = || stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut answers = Vec::with_capacity(rows.len());
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let requests: Vec<BoxFuture<'_, _>> = rows
+                .by_ref()
+                .take(REQUESTS)
+                .map(|row| {
+                    async {
+                        let stopped = stop().clone();
+                        let result = match stopped {
+                            Some((action, why)) => Err(why.error(action)),
+                            None => self.request_one(&row).await,
+                        };
+                        if let Err(e) = &result
+                            && let Some(why) = Stop::of(e)
+                        {
+                            *stop() = Some((row.job.locator.to_string(), why));
+                        }
+                        (row, result)
+                    }
+                    .boxed()
+                })
+                .collect();
+            let at_once = self.parts().settings.requests_at_once.max(1);
+            answers.extend(stream::iter(requests).buffer_unordered(at_once).collect::<Vec<_>>().await);
+            if rows.peek().is_some() && !self.keep_turn(turn).await.unwrap_or(false) {
+                *stop() = Some(("the turn to ask the store".into(), Stop::Lost));
+            }
+        }
+        answers
     }
 
     async fn request_one(&self, row: &Row) -> Result<Availability, RetrievalError> {
@@ -140,18 +261,31 @@ impl Desk {
         }
         match result {
             Ok(ticket) => Ok(ticket.availability),
-            Err(e) => match self.availability(std::slice::from_ref(row)).await.as_deref() {
-                Ok([now]) if *now != Availability::Offline && !row.job.raise => Ok(now.clone()),
-                _ => Err(e),
-            },
+            Err(e @ (RetrievalError::Interrupted(_) | RetrievalError::Store(StoreError::Io { .. }))) => {
+                match self.availability(&mut [row.clone()]).await.as_deref() {
+                    Ok([now]) if *now != Availability::Offline && !row.job.raise => Ok(now.clone()),
+                    _ => Err(e),
+                }
+            }
+            // A refusal in words was no effect.
+            Err(e) => Err(e),
         }
     }
 
     /// Outcomes in the ledger, then the rows.
-    async fn note_asked(&self, asked: Vec<(Row, Result<Availability, RetrievalError>)>) -> Result<(), RetrievalError> {
-        let (mut outcomes, mut moved, mut later, mut seen) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    async fn note_asked(
+        &self,
+        asked: Vec<(Row, Result<Availability, RetrievalError>)>,
+        turn: &mut Turn,
+    ) -> Result<(), RetrievalError> {
+        let (mut outcomes, mut moved, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+        let mut later: BTreeMap<&'static str, (RetrievalError, Vec<Row>)> = BTreeMap::new();
+        let mut without_capacity = Vec::new();
         for (mut row, result) in asked {
             let mut outcome = self.rehydration_draft(&row, Phase::Outcome);
+            if let (Err(_), Some((speed, busy_ms))) = (&result, self.lane_ms(&row)) {
+                turn.lanes.give_back(&row.job.storage_class, speed, busy_ms);
+            }
             match result {
                 Ok(now) => {
                     seen.push((row.job.archive_id.clone(), now.clone()));
@@ -160,13 +294,15 @@ impl Desk {
                     }
                     outcomes.push(concluding(&mut row, outcome.outcome(EventOutcome::Succeeded)));
                     row.job.raise = false;
+                    row.job.requested_at = Some(self.now());
                     moved.push(match &now {
                         Availability::Online { .. } => self.arrived(row, &now),
                         _ => self.on_its_way(row, &now),
                     });
                 }
-                // What may pass keeps its intent and is tried again.
-                Err(e) if e.retry() != Retry::Never => later.push((row, e)),
+                Err(RetrievalError::Store(StoreError::NoCapacity { .. })) => without_capacity.push(row),
+                // What may pass, or be repaired, keeps its intent and is tried again.
+                Err(e) if e.waits() => later.entry(e.code()).or_insert_with(|| (e, Vec::new())).1.push(row),
                 Err(e) => {
                     outcome.code = Some(e.code().into());
                     outcomes.push(concluding(&mut row, outcome.outcome(EventOutcome::Failed)));
@@ -180,8 +316,53 @@ impl Desk {
         }
         self.note_availability(seen).await;
         self.save(moved).await?;
-        for (row, e) in later {
-            self.postpone(vec![row], &e).await?;
+        for (e, rows) in later.into_values() {
+            self.postpone(rows, &e).await?;
+        }
+        self.without_capacity(without_capacity).await
+    }
+
+    /// The provider has no room for the speed asked for. Where standard speed holds the deadline even at its worst, and costs no
+    /// more than what was approved, that is asked for instead; else it goes on asking.
+    async fn without_capacity(&self, rows: Vec<Row>) -> Result<(), RetrievalError> {
+        let now = self.now();
+        let mut plans: HashMap<PlanId, Option<Plan>> = HashMap::new();
+        let (mut outcomes, mut instead, mut later) = (Vec::new(), Vec::new(), Vec::new());
+        for mut row in rows {
+            if let Some(id) = row.job.plan.clone()
+                && !plans.contains_key(&id)
+            {
+                plans.insert(id.clone(), self.plan(&id).await.ok());
+            }
+            let plan = row.job.plan.as_ref().and_then(|id| plans.get(id)?.as_ref());
+            match standard_of(plan, &row, now) {
+                Standard::Holds { worst_at, option } => {
+                    let mut outcome = self.rehydration_draft(&row, Phase::Outcome).outcome(EventOutcome::Failed);
+                    outcome.code = Some("store.no_capacity".into());
+                    outcomes.push(concluding(&mut row, outcome));
+                    row.job.remarks.push(format!(
+                        "At {now} the provider had no capacity for expedited retrieval; it is asked for at standard speed instead, which has it at the desk by {worst_at} at the latest, in time, and for no more than was approved."
+                    ));
+                    row.job.speed = Some(RehydrationSpeed::Standard);
+                    (row.job.expected_ms, row.job.worst_ms) = (Some(option.expected_ms), Some(option.worst_ms));
+                    (row.job.expected_at, row.job.worst_at) = (None, None);
+                    (row.job.problem, row.job.faults) = (None, 0);
+                    instead.push(row.to(JobState::Approved, None));
+                }
+                Standard::TooLate(why) => later.push((row, why)),
+            }
+        }
+        self.conclude(outcomes).await?;
+        self.save(instead).await?;
+        for (row, why) in later {
+            let problem = Problem {
+                code: "retrieval.no_capacity".into(),
+                message: format!(
+                    "The provider has no capacity for expedited retrieval at the moment. {why} So it goes on asking; nothing is charged meanwhile."
+                ),
+                next: "Nothing to do; or make a plan with a later deadline, which standard speed can hold.".into(),
+            };
+            self.put_off(vec![row], &problem, true).await?;
         }
         Ok(())
     }
@@ -202,14 +383,11 @@ impl Desk {
             let after = |from: &Timestamp, ms: Option<u64>| {
                 ms.and_then(|ms| from.checked_add(SignedDuration::from_millis(i64::try_from(ms).ok()?)).ok())
             };
-            // Where the provider doesn't say when it was asked, the first look counts, and later ones move nothing.
-            let asked = |kept: Option<Timestamp>, ms| match requested_at {
-                Some(from) => after(from, ms),
-                None => kept.or_else(|| after(&time, ms)),
-            };
-            row.job.expected_at =
-                expected_at.or_else(|| asked(row.job.expected_at, expected_ms)).or(row.job.expected_at);
-            row.job.worst_at = asked(row.job.worst_at, worst_ms).max(row.job.expected_at);
+            // Where the provider doesn't say when it was asked, our own request counts, or the first look.
+            let from = requested_at.or(row.job.requested_at).unwrap_or(time);
+            row.job.requested_at = Some(from);
+            row.job.expected_at = expected_at.or_else(|| after(&from, expected_ms)).or(row.job.expected_at);
+            row.job.worst_at = after(&from, worst_ms).or(row.job.worst_at).max(row.job.expected_at);
         }
         (row.job.problem, row.job.faults) = (None, 0);
         let due = self.next_look(time, row.job.expected_at, row.job.worst_at);
@@ -224,29 +402,11 @@ impl Desk {
             _ => s.poll_max_ms,
         };
         let pause = spread.clamp(s.poll_min_ms, s.poll_max_ms.max(s.poll_min_ms));
-        let soonest = now.saturating_add(SignedDuration::from_millis(i64::try_from(pause).unwrap_or(i64::MAX)));
-        match expected {
-            Some(at) if at > now => at,
-            _ => soonest.unwrap_or(now),
-        }
-    }
-
-    /// The copy is gone (or the request was lost): asks once more and says so.
-    pub(super) fn ask_again(&self, mut row: Row) -> Row {
-        let at = self.now();
-        row.job.available_until = None;
-        if row.job.asked >= ASKED_MAX || row.job.speed.is_none() {
-            let problem = Problem {
-                code: "retrieval.copy_gone".into(),
-                message: "The rehydrated copy was gone before it could be fetched, and was asked for before.".into(),
-                next: "Make a new plan; keep Holdfast running, or ask for a longer stay of the copy.".into(),
-            };
-            return failed(row, problem);
-        }
-        row.job.remarks.push(format!(
-            "At {at} the rehydrated copy was gone before it was fetched; it is asked for once more, which costs as much again."
-        ));
-        row.to(JobState::Approved, None)
+        let at = expected.filter(|at| *at > now).unwrap_or_else(|| self.after_ms(pause));
+        // Those that come at about the same time are looked at together.
+        let grid = i64::try_from((pause / 4).clamp(s.poll_min_ms, GRID_MAX_MS.max(s.poll_min_ms)).max(1)).unwrap_or(1);
+        let due = at.as_millisecond().saturating_add(grid - 1).div_euclid(grid) * grid;
+        Timestamp::from_millisecond(due).unwrap_or(at)
     }
 
     /// Tells the index what was seen. It is derived: a retrieval does not stop for it.
@@ -283,4 +443,63 @@ fn no_speed(row: Row) -> Row {
         next: "Make a plan, look at its cost and times, and approve it.".into(),
     };
     failed(row, problem)
+}
+
+/// A refusal that every request would meet now.
+#[derive(Debug, Clone)]
+enum Stop {
+    Throttled,
+    Credentials(String),
+    ClockSkew,
+    /// Another process asks now.
+    Lost,
+}
+
+impl Stop {
+    fn of(e: &RetrievalError) -> Option<Self> {
+        match e {
+            RetrievalError::Store(StoreError::Throttled { .. }) => Some(Self::Throttled),
+            RetrievalError::Store(StoreError::Credentials { detail, .. }) => Some(Self::Credentials(detail.clone())),
+            RetrievalError::Store(StoreError::ClockSkew { .. }) => Some(Self::ClockSkew),
+            _ => None,
+        }
+    }
+
+    fn error(self, action: String) -> RetrievalError {
+        match self {
+            Self::Throttled => StoreError::Throttled { action }.into(),
+            Self::Credentials(detail) => StoreError::Credentials { action, detail }.into(),
+            Self::ClockSkew => StoreError::ClockSkew { action }.into(),
+            Self::Lost => RetrievalError::Contended(action),
+        }
+    }
+}
+
+/// Whether standard speed would do where there is no capacity for expedited.
+enum Standard<'a> {
+    Holds {
+        worst_at: Timestamp,
+        option: &'a PlanOption,
+    },
+    /// A sentence why not.
+    TooLate(String),
+}
+
+fn standard_of<'a>(plan: Option<&'a Plan>, row: &Row, now: Timestamp) -> Standard<'a> {
+    let item = plan.and_then(|p| p.body.items.iter().find(|i| i.archive_id == row.job.archive_id));
+    let of = |speed| item.and_then(|i| i.options.iter().find(|o| o.speed == speed));
+    let (Some(option), Some(deadline)) = (of(RehydrationSpeed::Standard), row.job.deadline) else {
+        return Standard::TooLate("The plan knows no other speed for it.".into());
+    };
+    let worst = SignedDuration::from_millis(i64::try_from(option.worst_ms).unwrap_or(i64::MAX));
+    let worst_at = now.saturating_add(worst).unwrap_or(Timestamp::MAX);
+    if worst_at > deadline {
+        return Standard::TooLate(format!(
+            "At standard speed it may take until {worst_at}, after the deadline {deadline}."
+        ));
+    }
+    match of(RehydrationSpeed::Expedited).filter(|approved| approved.cost < option.cost) {
+        Some(_) => Standard::TooLate("Standard speed would cost more than what was approved.".into()),
+        None => Standard::Holds { worst_at, option },
+    }
 }

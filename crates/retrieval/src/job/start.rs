@@ -43,8 +43,16 @@ impl Desk {
         if let Some(other) = plan.as_ref().filter(|p| p.matter != *matter) {
             return Err(RetrievalError::NoPlan(format!("{} of matter {matter}", other.plan_id)));
         }
-        let approval =
-            PlanApproval { by: by.clone(), at: self.now(), only: only.map(<[_]>::to_vec), copy_to: copy_to.clone() };
+        let approval = PlanApproval {
+            by: by.clone(),
+            at: self.now(),
+            only: only.map(<[_]>::to_vec),
+            copy_to: copy_to.clone(),
+            desk: Some(self.inner.desk.clone()),
+        };
+        if only.is_some() {
+            self.take_over(matter, &ids, by).await?;
+        }
         let covered = |p: &Plan| {
             let planned: HashSet<&ArchiveId> = p.body.items.iter().map(|i| &i.archive_id).collect();
             ids.iter().filter(|id| !planned.contains(id)).cloned().collect::<Vec<_>>()
@@ -67,6 +75,7 @@ impl Desk {
         if let Some(folder) = &copy_to {
             self.copy_what_is_verified(matter, &ids, folder).await?;
         }
+        self.hurry(matter).await?;
         let wanted: HashSet<&ArchiveId> = ids.iter().collect();
         let jobs = self.jobs(Some(matter), true).await?;
         Ok(Started { plan: followed, jobs: jobs.into_iter().filter(|j| wanted.contains(&j.job.archive_id)).collect() })
@@ -102,10 +111,11 @@ impl Desk {
             let begins = match state {
                 JobState::Requested | JobState::Planned => true,
                 JobState::Failed | JobState::Cancelled => again,
+                JobState::Verified => again && self.elsewhere(&job).is_some(),
                 _ => false,
             };
             if begins {
-                job.begin(None, by, copy_to.cloned());
+                job.begin(None, by, copy_to.cloned(), &self.inner.desk);
                 let mut row = job.into_work(JobState::Approved, None)?;
                 row.rev = rev;
                 rows.push(row);
@@ -115,6 +125,45 @@ impl Desk {
             if let UpdateOutcome::Conflict { .. } = self.parts().work.update_many(batch.to_vec()).await? {
                 return Err(RetrievalError::Contended(matter.to_string()));
             }
+        }
+        Ok(())
+    }
+
+    /// A person names recordings that another desk was to fetch, and that nobody is at now: they are taken from it.
+    async fn take_over(&self, matter: &MatterId, ids: &[ArchiveId], by: &Agent) -> Result<(), RetrievalError> {
+        let now = self.now();
+        for id in ids {
+            let Some(work) = self.parts().work.get(WorkKind::Retrieval, &job_id(matter, id)).await? else { continue };
+            let idle = work.lease.as_ref().is_none_or(|l| l.until <= now);
+            let fetching = JobState::parse(&work.state).is_some_and(JobState::is_at_a_desk);
+            if idle && fetching && self.elsewhere(&read_doc::<Job>(&work)?).is_some() {
+                self.cancel_row(&work.id, by).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A person says go on: what waits for a repair or a better time is tried at once. What waits for its place in a limited lane
+    /// goes on waiting.
+    async fn hurry(&self, matter: &MatterId) -> Result<(), RetrievalError> {
+        let now = self.now();
+        for work in self.job_rows(Some(matter), |s| JobState::ACTIVE.contains(&s)).await? {
+            let waits = |w: &Work, job: &Job| {
+                w.lease.as_ref().is_none_or(|l| l.until <= now)
+                    && w.due_at.is_some_and(|due| due > now)
+                    && job.problem.as_ref().is_some_and(|p| p.code != super::turn::LANE_BUSY)
+            };
+            if !waits(&work, &read_doc(&work)?) {
+                continue;
+            }
+            self.change(WorkKind::Retrieval, &work.id, |work, job: &mut Job| {
+                if !waits(work, job) {
+                    return Ok(false);
+                }
+                (work.due_at, job.faults) = (None, 0);
+                Ok(true)
+            })
+            .await?;
         }
         Ok(())
     }
@@ -136,6 +185,9 @@ impl Desk {
                 continue;
             }
             let job: Job = read_doc(&work)?;
+            if self.elsewhere(&job).is_some() {
+                continue;
+            }
             self.check_desk_copy(&job, &work).await?;
             let copied = self.hand_out(&job, folder).await?;
             self.change(WorkKind::Retrieval, &work.id, |_, doc: &mut Job| {

@@ -12,7 +12,7 @@ use crate::{
 };
 use holdfast_index::Work;
 use holdfast_ledger::{Action, EventOutcome, Phase};
-use holdfast_model::{ArchiveId, Cancel, Fault as _, FaultKind, Fixity, MatterId, ProgressSink, Retry, Sha256Digest};
+use holdfast_model::{ArchiveId, Cancel, Fault as _, Fixity, MatterId, ProgressSink, Sha256Digest};
 use holdfast_store::StoreError;
 use holdfast_verify::{ObservedBytes, Outcome};
 use std::path::{Path, PathBuf};
@@ -56,6 +56,8 @@ impl Desk {
         cancel: &Cancel,
     ) -> Result<(), RetrievalError> {
         let measured = if Self::is_fetchable(row) {
+            // Before anything is announced: a download that can't end is not begun.
+            let _room = self.room_for(row)?;
             self.announce_download(row).await?;
             let bytes = match self.download_whole(row, progress, cancel).await {
                 Err(e) if is_gone(&e) => None,
@@ -84,7 +86,7 @@ impl Desk {
             row.job.intent = Some(self.note(draft.once(row.token_of("download", row.job.downloads))).await?);
             passed("retrieval.download_announced")?;
         }
-        JobState::Downloading.as_str().clone_into(&mut row.work.state);
+        row.set(JobState::Downloading);
         self.keep_one(row).await?;
         passed("retrieval.download_intended")?;
         Ok(())
@@ -126,7 +128,7 @@ impl Desk {
         let outcome = concluding(row, outcome);
         self.conclude(vec![outcome]).await?;
         // From here on it is not downloaded again, whatever happens.
-        JobState::Verifying.as_str().clone_into(&mut row.work.state);
+        row.set(JobState::Verifying);
         passed("retrieval.download_recorded")
     }
 
@@ -233,10 +235,9 @@ impl Desk {
             }
             _ => {}
         }
-        let waits = error.retry() != Retry::Never || matches!(error.kind(), FaultKind::Denied | FaultKind::Full);
-        if waits || matches!(error, RetrievalError::Ledger(_) | RetrievalError::Index(_)) {
+        if error.waits() || matches!(error, RetrievalError::Ledger(_) | RetrievalError::Index(_)) {
             if JobState::parse(&row.work.state) == Some(JobState::Downloading) {
-                JobState::Available.as_str().clone_into(&mut row.work.state);
+                row.set(JobState::Available);
             }
             return self.postpone(vec![row], &error).await;
         }
@@ -274,6 +275,9 @@ impl Desk {
 
     /// None where the file is gone; that is noted then.
     pub(crate) async fn check_desk_copy(&self, job: &Job, work: &Work) -> Result<Option<DeskCopy>, RetrievalError> {
+        if self.elsewhere(job).is_some() {
+            return Ok(None); // that desk's folder is not here to be looked at
+        }
         let (Some(name), Some(fixity), Some(stamp), Some(report)) = (&job.file, &job.measured, &job.stamp, &job.report)
         else {
             return Ok(None);

@@ -19,7 +19,7 @@ impl Lanes {
 }
 
 /// Milliseconds that `bytes` take at so many GiB an hour, rounded up.
-pub(super) fn gib_ms(bytes: u64, gib_per_hour: u64) -> u64 {
+pub(crate) fn gib_ms(bytes: u64, gib_per_hour: u64) -> u64 {
     let ms = (u128::from(bytes) * 3_600_000).div_ceil(u128::from(gib_per_hour.max(1)) << 30);
     u64::try_from(ms).unwrap_or(u64::MAX)
 }

@@ -14,6 +14,7 @@ use lanes::Lanes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
+pub(crate) use lanes::gib_ms;
 pub(crate) use words::speed_word;
 
 /// What the planner needs to know of one recording.
