@@ -48,6 +48,32 @@ pub enum StoreFault {
     Delay(Duration),
     /// There is no room left.
     Full,
+    /// The provider asks for patience.
+    Throttled,
+    /// The provider has no capacity at Expedited speed; requests at other speeds pass.
+    NoCapacity,
+    /// The credentials have expired.
+    Credentials,
+    /// The encryption key is disabled.
+    Key,
+    /// This machine's clock is wrong.
+    ClockSkew,
+    /// A right is missing.
+    Denied,
+}
+
+/// What the provider says to a refused call.
+fn refusal(fault: StoreFault, call: StoreCall) -> Option<StoreError> {
+    let action = format!("{call:?}");
+    Some(match fault {
+        StoreFault::Throttled => StoreError::Throttled { action },
+        StoreFault::NoCapacity => StoreError::NoCapacity { speed: RehydrationSpeed::Expedited },
+        StoreFault::Credentials => StoreError::Credentials { action, detail: "the token has expired".to_owned() },
+        StoreFault::Key => StoreError::Key { key: "key/of-this-test".to_owned(), detail: "it is disabled".to_owned() },
+        StoreFault::ClockSkew => StoreError::ClockSkew { action },
+        StoreFault::Denied => StoreError::Denied { action, right: "s3:RestoreObject".to_owned() },
+        _ => return None,
+    })
 }
 
 /// Which calls a fault befalls.
@@ -175,6 +201,9 @@ async fn before<T>(
     call: StoreCall,
     work: impl Future<Output = Result<T, StoreError>> + Send,
 ) -> Result<T, StoreError> {
+    if let Some(refused) = fault.and_then(|f| refusal(f, call)) {
+        return Err(refused);
+    }
     match fault {
         Some(StoreFault::FailBefore) => Err(broken(call, "before")),
         Some(StoreFault::Full) => Err(StoreError::Full("the store of this test".to_owned())),
@@ -326,7 +355,9 @@ impl Rehydrator for FaultyStore {
 
     async fn request(&self, at: &ObjectLocator, speed: RehydrationSpeed, keep_days: u16) -> Result<Ticket, StoreError> {
         let Some(inner) = &self.inner.rehydrator else { return Err(broken(StoreCall::Request, "before")) };
-        self.run(StoreCall::Request, &at.bucket, at.key.as_str(), inner.request(at, speed, keep_days)).await
+        let fault = self.next(StoreCall::Request, &at.bucket, at.key.as_str());
+        let fault = fault.filter(|f| *f != StoreFault::NoCapacity || speed == RehydrationSpeed::Expedited);
+        before(fault, StoreCall::Request, inner.request(at, speed, keep_days)).await
     }
 
     async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {

@@ -77,6 +77,7 @@ fn works_when_it_is_the_child() {
             "journey" => journey(Path::new(&root), clock).await,
             "race" => race(Path::new(&root), clock).await,
             "fill" => fill(Path::new(&root), clock).await,
+            "verify" => verify(Path::new(&root), clock).await,
             other => panic!("no such role: {other}"),
         }
     });
@@ -275,6 +276,36 @@ async fn processes_that_drive_the_same_matter_do_nothing_twice() {
             assert_eq!(w.count(id, action, Phase::Intent).await, 1, "{action:?}");
         }
     }
+    w.assert_ledger().await;
+}
+
+/// Verifies the archive's first recording.
+async fn verify(root: &Path, clock: ManualClock) {
+    let w = World::at(root, clock).await;
+    let id = w.index.scan(None, 1).await.unwrap().remove(0).archive_id;
+    w.desk.verify_archived(&id, &w.me, &NoProgress, &Cancel::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_verification_that_was_cut_off_is_concluded_by_the_next_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = {
+        let w = World::at(folder.path(), ManualClock::at(dawn())).await;
+        w.archive(Sample::new(1, bytes(1)).hot()).await
+    };
+    let step = ("HOLDFAST_KILL_AT", "retrieval.archived_verification_intended");
+    let killed = run("verify", folder.path(), 1, &[step]);
+    assert_eq!(killed.status.signal(), Some(9));
+    let w = World::at(folder.path(), ManualClock::at(dawn() + SignedDuration::from_mins(2))).await;
+    assert_eq!(w.ledger.open_intents().await.unwrap().len(), 1);
+    // Another desk can't know whether it goes on; one's own verifications that go on are left alone.
+    w.another_desk("desk-2", |_| {}).drive(None, &NoProgress, &Cancel::default()).await.unwrap();
+    assert_eq!(w.ledger.open_intents().await.unwrap().len(), 1);
+    w.drive().await;
+    w.assert_ledger().await;
+    let end = w.entries(&id).await.pop().unwrap();
+    assert_eq!((end.event.phase, end.event.code.as_deref()), (Phase::Outcome, Some("retrieval.interrupted")));
+    w.desk.verify_archived(&id, &w.me, &NoProgress, &Cancel::default()).await.unwrap();
     w.assert_ledger().await;
 }
 

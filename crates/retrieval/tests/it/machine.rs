@@ -140,7 +140,7 @@ async fn a_copy_that_went_before_it_was_fetched_is_asked_for_once_more() {
     w.drive().await;
     let job = w.job(&matter, &ids[0]).await;
     assert_eq!(job.state, JobState::Failed);
-    assert_eq!(job.job.problem.unwrap().code, "retrieval.copy_gone");
+    assert_eq!(job.job.problem.unwrap().code, "retrieval.copy_expired");
     assert_eq!(w.count(&ids[0], Action::Rehydration, Phase::Intent).await, 2);
     // A new plan begins it anew.
     w.begin(&matter).await;

@@ -1,7 +1,9 @@
 //! The desk against the real local store, index, work store and ledger.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // these are tests
 
+mod clouds;
 mod crash;
+mod desks;
 mod export;
 mod machine;
 mod matters;

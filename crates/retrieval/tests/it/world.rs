@@ -32,6 +32,7 @@ pub(crate) struct World {
     pub(crate) index: Arc<dyn RecordingIndex>,
     pub(crate) ledger: Ledger,
     pub(crate) desk: Desk,
+    pub(crate) parts: DeskParts,
     pub(crate) me: Agent,
     pub(crate) _folder: Option<tempfile::TempDir>,
 }
@@ -99,7 +100,7 @@ impl World {
         })
         .await
         .unwrap();
-        let desk = Desk::new(DeskParts {
+        let parts = DeskParts {
             store: faults.store(),
             index: index.clone(),
             work,
@@ -109,10 +110,34 @@ impl World {
             prices: prices(),
             agent: agent("desk"),
             settings: set(DeskSettings { range_bytes: 1 << 16, ..DeskSettings::default() }),
-        })
-        .unwrap();
+        };
+        let desk = Desk::new(parts.clone()).unwrap();
         let store = local.store();
-        Self { root: root.to_owned(), clock, faults, store, index, ledger, desk, me, _folder: None }
+        Self { root: root.to_owned(), clock, faults, store, index, ledger, desk, parts, me, _folder: None }
+    }
+
+    /// Another desk on the same archive, index, work store and ledger: another folder, and what `set` changes.
+    pub(crate) fn another_desk(&self, folder: &str, set: impl FnOnce(&mut DeskParts)) -> Desk {
+        let mut parts = self.parts.clone();
+        parts.folder = self.root.join(folder);
+        parts.agent.host = folder.to_owned();
+        set(&mut parts);
+        Desk::new(parts).unwrap()
+    }
+
+    /// Lets a lifecycle rule put everything that was brought back into its cold tier again.
+    pub(crate) fn archive_again(&self) {
+        let mut changed = 0;
+        for path in files(&self.root.join("archive"), "") {
+            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            let Ok(mut facts) = serde_json::from_str::<serde_json::Value>(&text) else { continue };
+            if facts.get("rehydration").is_some_and(|r| !r.is_null()) {
+                facts["rehydration"] = serde_json::Value::Null;
+                overwrite(&path, |bytes| *bytes = serde_json::to_vec(&facts).unwrap());
+                changed += 1;
+            }
+        }
+        assert!(changed > 0, "something was brought back");
     }
 
     pub(crate) async fn archive(&self, sample: Sample) -> ArchiveId {
