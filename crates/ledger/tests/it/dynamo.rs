@@ -223,7 +223,7 @@ async fn who_wakes_late_opens_no_intent_again() {
     let intent = other.intent(open.event.sequence).await.unwrap();
     intent.conclude(&other, EventOutcome::Succeeded, |d| d).await.unwrap();
     assert_eq!(other.open_intents().await.unwrap(), []);
-    asleep.await.unwrap();
+    assert_eq!(asleep.await.unwrap().sequence(), open.event.sequence);
     assert_eq!(place.ledger().await.open_intents().await.unwrap(), []);
     assert_intact(&other).await;
 }
