@@ -129,11 +129,12 @@ async fn a_whole_ledger_works_on_it() {
     conformance::ledger(place.head(), tiles).await.unwrap();
 }
 
-/// Eight machines, each with a client of its own. `HOLDFAST_APPENDS` says how many each appends, for figures.
+/// Eight machines, each with a client of its own. `HOLDFAST_APPENDS` says how many each appends, and an eighth of the batch that
+/// follows, for figures.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eight_that_append_at_once_make_one_chain() {
     let place = Arc::new(Place::new().await);
-    let each: u64 = std::env::var("HOLDFAST_APPENDS").map_or(30, |n| n.parse().unwrap());
+    let each: u64 = std::env::var("HOLDFAST_APPENDS").map_or(20, |n| n.parse().unwrap());
     place.ledger().await;
     let begun = Instant::now();
     let appenders: Vec<_> = (0..8u64)
@@ -155,8 +156,10 @@ async fn eight_that_append_at_once_make_one_chain() {
     assert_eq!(ledger.size().await.unwrap(), 1 + 8 * each);
     assert_intact(&ledger).await;
     let begun = Instant::now();
-    ledger.append((0..2000).map(|n| draft(5_000_000 + n)).collect()).await.unwrap();
-    println!("2000 appends in one batch: {:?}", begun.elapsed());
+    let batch = (0..8 * each.max(75)).map(|n| draft(5_000_000 + n)).collect::<Vec<_>>();
+    let length = batch.len();
+    ledger.append(batch).await.unwrap();
+    println!("{length} appends in one batch: {:?}", begun.elapsed());
     assert_intact(&ledger).await;
     assert_eq!(place.items("L#test#chunks").await, [""; 0], "a batch's chunks go when it is spread out");
 }
@@ -312,8 +315,10 @@ const STEPS: [&str; 10] = [
     "ledger.tiles_told",
 ];
 
-const BATCH: u64 = 250;
-const LAST: u64 = 256;
+/// Entries that stand before; a batch that needs chunks; single ones over the edge of a tile.
+const BEFORE: u64 = 150;
+const BATCH: u64 = 100;
+const LAST: u64 = 106;
 
 fn child(place: &Place, kill_at: Option<&str>) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -347,7 +352,7 @@ async fn appends_in_a_process_of_its_own() {
 async fn killed_at(steps: &[&str]) {
     for (n, step) in steps.iter().enumerate() {
         let place = Place::new().await;
-        place.ledger().await;
+        place.ledger().await.append((0..BEFORE).map(|n| draft(9000 + n)).collect()).await.unwrap();
         let first = child(&place, Some(step));
         assert!(!first.status.success(), "{step} was never reached: {first:?}");
         let second = child(&place, Some(steps[(n + 1) % steps.len()]));
@@ -365,11 +370,11 @@ async fn killed_at(steps: &[&str]) {
         for entry in ledger.entries(0, usize::MAX).await.unwrap() {
             *tokens.entry(entry.event.idempotency.unwrap()).or_default() += 1;
         }
-        assert_eq!(tokens.len() as u64, LAST + 3, "{step}: the ledger's own, the intent and its outcome");
+        assert_eq!(tokens.len() as u64, BEFORE + LAST + 3, "{step}: the ledger's own, the intent and its outcome");
         assert!(tokens.values().all(|times| *times == 1), "{step}: {tokens:?}");
         assert_eq!(ledger.open_intents().await.unwrap(), [], "{step}");
         // Nothing lies about: no chunk, no entry that is in a tile.
-        ledger.append((1000..1400).map(|n| draft(n).detail("note", "x".repeat(600))).collect()).await.unwrap();
+        ledger.append((1000..1100).map(|n| draft(n).detail("note", "x".repeat(600))).collect()).await.unwrap();
         assert_eq!(place.items("L#test#chunks").await, [""; 0], "{step}");
         let kept: BTreeSet<String> =
             place.items("L#test").await.into_iter().filter(|sk| sk.starts_with("e#")).collect();
