@@ -68,9 +68,10 @@ where
         "ResourceNotFoundException" | "TableNotFoundException" | "IndexNotFoundException" => {
             IndexError::NoTable { table }
         }
-        "AccessDeniedException" | "KMSAccessDeniedException" | "InaccessibleEncryptionCredentialsException" => {
-            IndexError::Denied { table, right: action }
-        }
+        "AccessDeniedException"
+        | "AccessDenied"
+        | "KMSAccessDeniedException"
+        | "InaccessibleEncryptionCredentialsException" => IndexError::Denied { table, right: action },
         "ExpiredTokenException"
         | "ExpiredToken"
         | "UnrecognizedClientException"
