@@ -1,19 +1,17 @@
-//! Least rights for the three roles. Azure's data plane knows no right for a single prefix or for retention alone: setting a tier,
-//! a hold or a policy is `blobs/write`. What keeps a writer from evidence is the container's immutability, and the `notDataActions`
-//! here, which no role of ours is given back.
+//! Least rights for the three roles. Azure's data plane knows no right for a single prefix. Retention and hold of a version are one
+//! right, [`PROTECT`]: whoever sets them may also lift a hold and shorten a policy that is not locked, so nobody who has it may
+//! delete. What keeps a writer from evidence is the container's immutability, and the `notDataActions` here, which no role of ours
+//! is given back. Microsoft: "Authorize access using Microsoft Entra ID", permissions for calling data operations.
 
 use serde_json::{Value, json};
 
 const BLOBS: &str = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs";
 
 /// Data actions that could take evidence away or open the way to it.
-const NEVER: [&str; 5] = [
-    "delete",
-    "deleteBlobVersion/action",
-    "permanentDelete/action",
-    "immutableStorage/runAsSuperUser/action",
-    "manageOwnership/action",
-];
+const NEVER: [&str; 4] = ["delete", "deleteBlobVersion/action", "permanentDelete/action", "manageOwnership/action"];
+
+/// Sets retention and hold, with the blob's own write and later.
+const PROTECT: &str = "immutableStorage/runAsSuperUser/action";
 
 /// Name, description, actions, data actions.
 pub(crate) struct RoleShape {
@@ -42,13 +40,13 @@ pub(crate) fn roles() -> [RoleShape; 3] {
             name: "holdfast-reader",
             description: "Holdfast: read, rehydrate and hold recordings",
             actions: look.clone(),
-            data_actions: blobs(&["read", "tags/read", "filter/action", "write", "add/action", "tags/write"]),
+            data_actions: blobs(&["read", "tags/read", "filter/action", "write", "add/action", "tags/write", PROTECT]),
         },
         RoleShape {
             name: "holdfast-archiver",
             description: "Holdfast: create recordings with their policy, and read them back",
             actions: look,
-            data_actions: blobs(&["read", "tags/read", "filter/action", "write", "add/action", "tags/write"]),
+            data_actions: blobs(&["read", "tags/read", "filter/action", "write", "add/action", "tags/write", PROTECT]),
         },
         RoleShape {
             name: "holdfast-admin",

@@ -24,9 +24,10 @@ pub(super) fn expiry(until: Timestamp) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(until.as_second() + up).ok()
 }
 
-/// Whether `stands` keeps at least what `asked` wants.
-fn covers(stands: &ObjectRetention, asked: &ObjectRetention) -> bool {
-    stands.until >= asked.until && rank(stands.mode) >= rank(asked.mode)
+/// Whether `this` keeps at least what `that` wants, in Azure's whole seconds.
+fn covers(this: &ObjectRetention, that: &ObjectRetention) -> bool {
+    let second = |r: &ObjectRetention| expiry(r.until).map(OffsetDateTime::unix_timestamp);
+    second(this) >= second(that) && rank(this.mode) >= rank(that.mode)
 }
 
 fn rank(mode: ImmutabilityMode) -> u8 {
@@ -41,12 +42,9 @@ impl AzureStore {
         let head = self.head_of(at).await?;
         // The version that was looked at, not one that came since.
         let at = &ObjectLocator { version_id: head.seen.version.clone(), ..at.clone() };
-        let exact = ObjectRetention { until: to.until, ..to };
         match head.retention {
-            Some(stands) if same(&stands, &exact) => return Ok(()),
-            Some(stands) if stands.until > to.until || rank(stands.mode) > rank(to.mode) => {
-                return Err(StoreError::RetentionShortened { stands, asked: to });
-            }
+            Some(stands) if same(&stands, &to) => return Ok(()),
+            Some(stands) if !covers(&to, &stands) => return Err(StoreError::RetentionShortened { stands, asked: to }),
             _ => {}
         }
         let place = Place::Object(at);
@@ -77,13 +75,22 @@ impl AzureStore {
 }
 
 fn same(stands: &ObjectRetention, asked: &ObjectRetention) -> bool {
-    stands.mode == asked.mode && expiry(asked.until).is_some_and(|e| e.unix_timestamp() == stands.until.as_second())
+    covers(stands, asked) && covers(asked, stands)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stricter_mode_with_the_same_date_is_no_shortening() {
+        let kept = |mode, until: &str| ObjectRetention { mode, until: until.parse().unwrap() };
+        let stands = kept(ImmutabilityMode::Governance, "2030-01-01T00:00:01Z");
+        let stricter = kept(ImmutabilityMode::Compliance, "2030-01-01T00:00:00.5Z");
+        assert!(covers(&stricter, &stands) && !covers(&stands, &stricter) && !same(&stands, &stricter));
+        assert!(!covers(&kept(ImmutabilityMode::Compliance, "2030-01-01T00:00:00Z"), &stands));
+    }
 
     #[test]
     fn a_date_is_never_rounded_down() {
