@@ -51,9 +51,9 @@ impl Desk {
         AzureStore::new(self.proxy.service(), self.config.clone(), Arc::new(self.clock.clone())).store()
     }
 
-    /// The same archive, for a process that waits half a second for an answer.
-    pub(crate) fn impatient(&self) -> Store {
-        let service = self.proxy.service_within(Duration::from_millis(500));
+    /// The same archive, for a process that gives up waiting after so long.
+    pub(crate) fn waiting(&self, read_timeout: Duration) -> Store {
+        let service = self.proxy.service_within(read_timeout);
         AzureStore::new(service, self.config.clone(), Arc::new(self.clock.clone())).store()
     }
 

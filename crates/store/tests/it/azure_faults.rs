@@ -15,8 +15,11 @@ use std::time::Duration;
 
 const BLOCK: usize = 256 << 10;
 
+/// Where no answer comes the connection closes soon, so that no test depends on how fast the machine is.
 async fn small_blocks() -> Desk {
-    desk(|c| c.block_bytes = BLOCK).await
+    let desk = desk(|c| c.block_bytes = BLOCK).await;
+    desk.proxy.set_patience(Duration::from_millis(200));
+    desk
 }
 
 async fn put(store: &Store, desk: &Desk, key: &str, bytes: Vec<u8>) -> Result<Created, StoreError> {
@@ -69,7 +72,7 @@ fn refusals() -> [(FaultKind, &'static str); 14] {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_fails_in_passing_is_done_once() {
     let desk = small_blocks().await;
-    let store = desk.impatient();
+    let store = desk.again();
     // In one call, and in blocks.
     for (op, length) in [("PutBlob", 5_000), ("PutBlock", 700_000), ("PutBlockList", 700_000)] {
         for (i, kind) in passing().into_iter().enumerate() {
@@ -87,6 +90,17 @@ async fn a_write_that_fails_in_passing_is_done_once() {
             assert_eq!(info.sha256, Some(created.fixity.digest));
         }
     }
+}
+
+/// Nobody closes the connection: it is the client that gives up waiting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_is_never_answered_is_done_once() {
+    let desk = desk(|c| c.block_bytes = BLOCK).await;
+    let store = desk.waiting(Duration::from_secs(4));
+    desk.proxy.fault(Fault::on("PutBlob", FaultKind::TimeoutAfter));
+    let created = put(&store, &desk, "unanswered", noise(5_000, 1)).await.unwrap();
+    assert_eq!(desk.proxy.versions(&desk.bucket, "unanswered"), 1);
+    assert_eq!(all(&desk.store, &created.locator).await.unwrap(), noise(5_000, 1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -131,7 +145,8 @@ async fn a_write_that_stays_refused_leaves_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_breaks_is_taken_up_again() {
     let desk = desk(|c| c.block_bytes = 1 << 20).await;
-    let store = desk.impatient();
+    desk.proxy.set_patience(Duration::from_millis(200));
+    let store = desk.again();
     let bytes = noise(3_500_000, 9);
     let at = put(&store, &desk, "broken/a", bytes.clone()).await.unwrap().locator;
     let bodies = [FaultKind::ResetMidBody(300_001), FaultKind::ShortBody(300_001), FaultKind::ResetMidBody(0)];
@@ -185,7 +200,7 @@ async fn cold(desk: &Desk, key: &str) -> ObjectLocator {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rehydration_is_started_once_whatever_was_answered() {
     let desk = small_blocks().await;
-    let store = desk.impatient();
+    let store = desk.again();
     let rehydrator = store.rehydrator.clone().unwrap();
     for (i, kind) in passing().into_iter().enumerate() {
         let at = cold(&desk, &format!("cold/{i}")).await;
@@ -253,7 +268,7 @@ async fn what_lifecycle_takes_back_before_it_is_fetched_is_offline_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retention_and_hold_stand_whatever_was_answered() {
     let desk = small_blocks().await;
-    let store = desk.impatient();
+    let store = desk.again();
     for (i, kind) in passing().into_iter().enumerate() {
         let at = put(&store, &desk, &format!("kept/{i}"), vec![1]).await.unwrap().locator;
         let until = "2040-01-01T00:00:00Z".parse().unwrap();
