@@ -162,6 +162,62 @@ column: number,
 message: string, };
 
 /**
+ * Takes a credential out of the keyring.
+ */
+export type CredentialClearRequest = { 
+/**
+ * Name.
+ */
+name: string, };
+
+/**
+ * Credentials that a person can enter.
+ */
+export type CredentialList = { 
+/**
+ * In alphabetical order.
+ */
+credentials: Array<CredentialView>, };
+
+/**
+ * Enters a credential; it goes into the operating system's keyring. In force from the next start.
+ */
+export type CredentialSetRequest = { 
+/**
+ * Name, e.g. `smtp-password`.
+ */
+name: string, 
+/**
+ * The value.
+ */
+value: SecretText, };
+
+/**
+ * One credential; never its value.
+ */
+export type CredentialView = { 
+/**
+ * Name as it is typed, e.g. `smtp-password`.
+ */
+name: string, 
+/**
+ * What it is for.
+ */
+meaning: string, 
+/**
+ * `keyring`, `environment`, `file`; null where there is none.
+ */
+from: string | null, 
+/**
+ * When it was entered, where it was.
+ */
+entered_at: string | null, 
+/**
+ * Whether the configuration uses it.
+ */
+used: boolean, };
+
+/**
  * One entry of the custody timeline.
  */
 export type CustodyRow = { 
@@ -620,6 +676,65 @@ id: string | null,
 matter: string | null, };
 
 /**
+ * Links. Each stands in the ledger, without its address.
+ */
+export type LinkList = { 
+/**
+ * In the order of the recordings.
+ */
+links: Array<LinkView>, };
+
+/**
+ * Asks for links under which anyone who has them can read recordings for a while: an action on evidence.
+ */
+export type LinkRequest = { 
+/**
+ * Recording; all of the matter where absent.
+ */
+id?: string, 
+/**
+ * Matter that they are given out for.
+ */
+matter?: string, 
+/**
+ * For how many seconds, 60 to 7200; 3600 where absent.
+ */
+valid_s?: number, 
+/**
+ * Why; needed where policy says so.
+ */
+reason?: string, };
+
+/**
+ * One link, or why there is none.
+ */
+export type LinkView = { 
+/**
+ * Recording.
+ */
+archive_id: string, 
+/**
+ * The address; null where none was made.
+ */
+url: SecretText | null, 
+/**
+ * When it lapses.
+ */
+until: string | null, 
+/**
+ * Number of the ledger entry that says how it ended.
+ */
+ledger: number, 
+/**
+ * Code of what stood in the way.
+ */
+code: string | null, 
+/**
+ * What stood in the way and what to do, for people.
+ */
+problem: string | null, };
+
+/**
  * Adds recordings to a matter.
  */
 export type MatterAddRequest = { 
@@ -821,6 +936,94 @@ created_at: string, };
  * No arguments.
  */
 export type Nothing = Record<symbol, never>;
+
+/**
+ * What was told to people elsewhere, and what is still to be told.
+ */
+export type NotificationList = { 
+/**
+ * Channels in use.
+ */
+channels: Array<string>, 
+/**
+ * The newest first, at most 200.
+ */
+notifications: Array<NotificationView>, };
+
+/**
+ * One notification over one channel.
+ */
+export type NotificationView = { 
+/**
+ * The id that the receiver sees, the same each time.
+ */
+id: string, 
+/**
+ * Channel.
+ */
+channel: string, 
+/**
+ * `ready`, `failed`, `deadline`, `expiring`.
+ */
+kind: string, 
+/**
+ * Matter.
+ */
+matter_id: string | null, 
+/**
+ * One line.
+ */
+subject: string, 
+/**
+ * `pending`, `sent` (the channel took it, which is no receipt), `given_up`.
+ */
+state: string, 
+/**
+ * How often it was tried.
+ */
+attempts: number, 
+/**
+ * What went wrong last.
+ */
+problem: string | null, 
+/**
+ * When it came up.
+ */
+created_at: string, 
+/**
+ * When it changed last.
+ */
+updated_at: string, 
+/**
+ * When it is tried next.
+ */
+due_at: string | null, };
+
+/**
+ * Outcome of a trial over every channel.
+ */
+export type NotifyTest = { 
+/**
+ * In the order of the configuration.
+ */
+channels: Array<NotifyTestView>, };
+
+/**
+ * Outcome of a trial over one channel.
+ */
+export type NotifyTestView = { 
+/**
+ * Channel.
+ */
+channel: string, 
+/**
+ * Whether the channel took it.
+ */
+sent: boolean, 
+/**
+ * What went wrong.
+ */
+problem: string | null, };
 
 /**
  * One participant.
@@ -1577,6 +1780,11 @@ cursor: string | null,
 facets: boolean, };
 
 /**
+ * A text that is a secret: it is shown once to whoever asked, and never in logs.
+ */
+export type SecretText = string;
+
+/**
  * One setting.
  */
 export type SettingValue = { 
@@ -1664,6 +1872,22 @@ person: string,
  * In what role.
  */
 role: string, 
+/**
+ * Who this is towards the clouds; null where they do not say, or none is used.
+ */
+cloud_identity: string | null, 
+/**
+ * Where recordings lie: `local`, `s3`, `azure`.
+ */
+archive: string, 
+/**
+ * What keeps index, work and ledger: `sqlite`, `dynamodb`.
+ */
+index: string, 
+/**
+ * Why the archive could not be reached when this was opened; null where it could.
+ */
+trouble: string | null, 
 /**
  * Recordings in the index.
  */
@@ -1826,6 +2050,18 @@ export interface Commands {
   index_refresh: { request: Nothing; answer: RefreshView };
   /** Settings as they are in force. */
   settings: { request: Nothing; answer: SettingsView };
+  /** Makes links that lapse, each in the ledger. */
+  link_make: { request: LinkRequest; answer: LinkList };
+  /** Credentials that a person can enter; never their values. */
+  credentials: { request: Nothing; answer: CredentialList };
+  /** Enters a credential; it goes into the keyring. */
+  credential_set: { request: CredentialSetRequest; answer: CredentialList };
+  /** Takes a credential out of the keyring. */
+  credential_clear: { request: CredentialClearRequest; answer: CredentialList };
+  /** What was told to people elsewhere, and what is still to be told. */
+  notifications: { request: Nothing; answer: NotificationList };
+  /** A trial over every channel for notifications. */
+  notify_test: { request: Nothing; answer: NotifyTest };
   /** Stops a task. */
   cancel: { request: CancelRequest; answer: Cancelled };
 }

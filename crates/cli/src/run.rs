@@ -208,7 +208,9 @@ impl Session<'_> {
     async fn archiver_run(&self, once: bool) -> Done {
         let interval = self.holdfast.archiver_interval();
         loop {
-            let summaries = self.holdfast.run_sources(&self.caller).await?;
+            // Anew each time: credentials change in the months that this may run, and whose they are with them.
+            let caller = self.holdfast.local_caller("cli");
+            let summaries = self.holdfast.run_sources(&caller).await?;
             if once {
                 self.out.answer(&summaries, |all| all.iter().map(render::ingest).collect());
                 let worst = summaries.iter().map(ingest_code).max().unwrap_or(exit::OK);

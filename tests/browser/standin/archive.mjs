@@ -41,7 +41,7 @@ export class Archive {
   }
 
   status() {
-    return { version: '0.1.0', home: '/home/rosa/.local/share/holdfast', person: 'Rosa Lindgren', role: 'legal', recordings: this.rows, ledger_entries: 1002, open_matters: [...this.matters.values()].filter((m) => m.state === 'open').length, quarantined: this.quarantine.filter((q) => q.state === 'quarantined').length, keys: 'The keys are in a file that only your account can read; this machine has no keyring.', keys_in: 'file', ledger_key: 'b1'.repeat(32), ledger_id: 'holdfast/0123456789abcdef', demo: true, ffmpeg: true };
+    return { version: '0.1.0', home: '/home/rosa/.local/share/holdfast', person: 'Rosa Lindgren', role: 'legal', cloud_identity: null, archive: 'local', index: 'sqlite', trouble: null, recordings: this.rows, ledger_entries: 1002, open_matters: [...this.matters.values()].filter((m) => m.state === 'open').length, quarantined: this.quarantine.filter((q) => q.state === 'quarantined').length, keys: 'The keys are in a file that only your account can read; this machine has no keyring.', keys_in: 'file', ledger_key: 'b1'.repeat(32), ledger_id: 'holdfast/0123456789abcdef', demo: true, ffmpeg: true };
   }
 
   /** Results are arithmetic: "before T" and the cursor are positions. Words and filters thin the list out. */

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
 };
@@ -23,6 +23,8 @@ const PAUSE: Duration = Duration::from_secs(10);
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
 /// How long one is with a process that tells it. Longer than any channel takes.
 const LEASE_MS: u64 = 120_000;
+/// How often it is asked what is due where nothing new came up: each asking costs a query.
+const ASK_EVERY_MS: i64 = 15_000;
 /// How many are taken at once.
 const AT_ONCE: usize = 16;
 /// Most that a list shows.
@@ -89,6 +91,8 @@ pub(crate) struct Outbox {
     warn: Warn,
     owner: String,
     prepared: AtomicBool,
+    /// When it was last asked for what is due, in milliseconds.
+    asked_at: AtomicI64,
 }
 
 impl Outbox {
@@ -104,12 +108,17 @@ impl Outbox {
             expiry: SignedDuration::from_hours(config.expiry_warning_h.into()),
         };
         let owner = format!("notify-{}", uuid::Uuid::new_v4());
-        Self { work, clock, channels, warn, owner, prepared: AtomicBool::new(false) }
+        Self { work, clock, channels, warn, owner, prepared: AtomicBool::new(false), asked_at: AtomicI64::new(i64::MIN / 2) }
     }
 
     /// Whether anybody is told anything.
     pub(crate) fn is_silent(&self) -> bool {
         self.channels.is_empty()
+    }
+
+    /// Whether [`Self::prepare`] has something to do.
+    pub(crate) fn is_prepared(&self) -> bool {
+        self.is_silent() || self.prepared.load(Ordering::Acquire)
     }
 
     /// Names of the channels.
@@ -122,7 +131,7 @@ impl Outbox {
     /// # Errors
     /// `index.*`.
     pub(crate) async fn prepare(&self, matters: &[Matter], jobs: &[JobView]) -> Result<(), ApiError> {
-        if self.is_silent() || self.prepared.load(Ordering::Acquire) {
+        if self.is_prepared() {
             return Ok(());
         }
         for channel in &self.channels {
@@ -167,6 +176,21 @@ impl Outbox {
         }
         let outcomes = self.work.create_many(rows).await?;
         Ok(outcomes.iter().filter(|o| matches!(o, CreateOutcome::Created(_))).count())
+    }
+
+    /// Keeps what is to be told, and tells what is due: at once where there is news, else not more often than is worth asking.
+    ///
+    /// # Errors
+    /// `index.*`.
+    pub(crate) async fn turn(&self, matters: &[Matter], jobs: &[JobView]) -> Result<(), ApiError> {
+        let new = self.watch(matters, jobs).await?;
+        step("notify.kept");
+        let (now, last) = (self.clock.now().as_millisecond(), self.asked_at.load(Ordering::Acquire));
+        if new > 0 || !(0..ASK_EVERY_MS).contains(&(now - last)) {
+            self.asked_at.store(now, Ordering::Release);
+            self.deliver().await?;
+        }
+        Ok(())
     }
 
     /// Tells what is due. Gives how many were told.

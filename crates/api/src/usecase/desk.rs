@@ -195,14 +195,16 @@ impl Holdfast {
         let (sink, cancel) = self.task("retrieve");
         self.desk.drive(None, sink.as_ref(), &cancel).await?;
         drop(sink);
-        self.tell_elsewhere().await;
+        if !self.outbox.is_silent() {
+            self.tell_elsewhere(&self.desk.jobs(None, true).await?).await;
+        }
         Ok(())
     }
 
     /// What is so already is no news, and events are in the name of whoever this is now.
     async fn before_driving(&self) -> Result<(), ApiError> {
         self.desk.set_cloud_identity(self.identity.now());
-        if self.outbox.is_silent() {
+        if self.outbox.is_prepared() {
             return Ok(());
         }
         let (matters, jobs) = (self.desk.matters().await?, self.desk.jobs(None, true).await?);
@@ -210,16 +212,13 @@ impl Holdfast {
     }
 
     /// Keeps what is to be told to people elsewhere, and tells what is due. Trouble with it never stands in the way of a retrieval.
-    async fn tell_elsewhere(&self) {
+    async fn tell_elsewhere(&self, jobs: &[holdfast_retrieval::JobView]) {
         let told = async {
             if self.outbox.is_silent() {
                 return Ok(());
             }
-            let (matters, jobs) = (self.desk.matters().await?, self.desk.jobs(None, true).await?);
-            self.outbox.watch(&matters, &jobs).await?;
-            holdfast_model::step("notify.kept");
-            self.outbox.deliver().await?;
-            Ok::<(), ApiError>(())
+            let matters = self.desk.matters().await?;
+            self.outbox.turn(&matters, jobs).await
         };
         if let Err(e) = told.await {
             tracing::warn!(code = e.code, "notifications: {e}");
@@ -240,7 +239,7 @@ impl Holdfast {
             drop(sink);
             let jobs = self.desk.jobs(matter.as_ref(), true).await?;
             self.tell(&jobs, &mut told);
-            self.tell_elsewhere().await;
+            self.tell_elsewhere(&jobs).await;
             if jobs.iter().all(|j| j.state.is_final() || !JobState::ACTIVE.contains(&j.state)) || cancel.is_cancelled()
             {
                 return Ok(());
@@ -278,8 +277,8 @@ impl Holdfast {
                 drop(sink);
                 if let Ok(jobs) = me.desk.jobs(None, true).await {
                     me.tell(&jobs, &mut told);
+                    me.tell_elsewhere(&jobs).await;
                 }
-                me.tell_elsewhere().await;
                 tokio::time::sleep(me.until(due).min(Duration::from_secs(2))).await;
             }
         }));

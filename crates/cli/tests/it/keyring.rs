@@ -38,3 +38,31 @@ fn keys_go_to_the_keyring_and_a_locked_one_makes_no_second_key() {
     let after = with_keyring(&home, "right", "$HOLDFAST status --json").code(0).json();
     assert_eq!(after["ledger_key"], first["ledger_key"]);
 }
+
+#[test]
+fn credentials_go_to_the_keyring_and_a_locked_one_is_told() {
+    let home = Home::new();
+    let set = "printf 'correct-horse-battery' | HOLDFAST_SET_KEYS__PLACE=file $HOLDFAST credentials set smtp-password --json";
+    let list = with_keyring(&home, "right", set).code(0);
+    assert!(!list.stdout.contains("correct-horse"), "{}", list.stdout);
+    let of = |list: &serde_json::Value| {
+        let all = list["credentials"].as_array().unwrap();
+        all.iter().find(|c| c["name"] == "smtp-password").unwrap().clone()
+    };
+    assert_eq!(of(&list.json())["from"], "keyring");
+    for file in crate::home::files(&home.path()) {
+        let text = std::fs::read(&file).unwrap();
+        assert!(!String::from_utf8_lossy(&text).contains("correct-horse"), "{}", file.display());
+    }
+    // Nobody listens on port 9, so that reading the password is as far as it comes.
+    let mail = "[notify.email]\nhost = \"127.0.0.1\"\nport = 9\nsecurity = \"none\"\nuser = \"u\"\nfrom = \"a@b.test\"\nto = [\"c@d.test\"]\n";
+    std::fs::write(home.path().join("holdfast.toml"), mail).unwrap();
+    let test = "HOLDFAST_SET_KEYS__PLACE=file $HOLDFAST notify test --json";
+    let problem = |ran: Ran| ran.code(1).json()["channels"][0]["problem"].as_str().unwrap().to_owned();
+    assert!(problem(with_keyring(&home, "right", test)).contains("cannot be reached"));
+    assert!(problem(with_keyring(&home, "wrong", test)).contains("keyring does not give it"));
+    assert!(problem(home.run(&["notify", "test", "--json"])).contains("keyring does not give it"));
+    let clear = "HOLDFAST_SET_KEYS__PLACE=file $HOLDFAST credentials clear smtp-password --json";
+    assert!(of(&with_keyring(&home, "right", clear).code(0).json())["from"].is_null());
+    assert!(problem(with_keyring(&home, "right", test)).contains("was not entered"));
+}

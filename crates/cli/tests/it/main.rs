@@ -9,5 +9,6 @@ mod job;
 mod keyring;
 mod kill;
 mod limits;
+mod reach;
 mod reference;
 mod sample;
