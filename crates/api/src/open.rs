@@ -10,7 +10,7 @@ use crate::{
     keys::{self, Keys},
     secrets::Secrets,
 };
-use holdfast_index::{RecordingIndex, SqliteIndex, SqliteWork, WorkStore};
+use holdfast_index::{DynamoIndex, DynamoWork, RecordingIndex, SqliteIndex, SqliteWork, WorkStore};
 use holdfast_ingest::{ArchiverParts, TierPolicy};
 use holdfast_ledger::{
     Agent, DynamoHead, FolderTiles, Ledger, LedgerError, LedgerHead as _, LedgerParts, LocalMac, LocalSigner, Mac as _,
@@ -199,9 +199,11 @@ impl Ground {
     /// # Errors
     /// `index.*`.
     pub(crate) async fn index(&self) -> Result<(Arc<dyn RecordingIndex>, Arc<dyn WorkStore>), ApiError> {
-        if self.is_shared() {
-            let message = "this build does not keep its index in DynamoDB yet";
-            return Err(ApiError::usage("index.not_built", message, "Set index.backend to \"sqlite\"."));
+        if let (true, Some(aws)) = (self.is_shared(), &self.cloud.aws) {
+            let (client, table) = (aws.dynamodb(), &self.config().index.dynamodb.table);
+            let index = DynamoIndex::new(client.clone(), table, Arc::clone(&self.clock));
+            let work = DynamoWork::new(client, table, Arc::clone(&self.clock));
+            return Ok((Arc::new(index), Arc::new(work)));
         }
         let index = SqliteIndex::open(self.home.index_db()).await?.index();
         let work = SqliteWork::open(self.home.work_db(), Arc::clone(&self.clock)).await?;

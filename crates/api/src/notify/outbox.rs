@@ -2,15 +2,16 @@ use super::{
     NotSent, Notice, Notifier,
     notice::{Warn, notices},
 };
-use crate::{ApiError, config::NotifyConfig};
+use crate::{ApiError, config::NotifyConfig, task::lock};
 use holdfast_index::{Claim, CreateOutcome, ListWork, UpdateOutcome, Work, WorkKind, WorkStore};
 use holdfast_model::{Clock, Sha256Digest, step};
 use holdfast_retrieval::{JobView, Matter};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::HashSet,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
     time::Duration,
@@ -91,6 +92,8 @@ pub(crate) struct Outbox {
     warn: Warn,
     owner: String,
     prepared: AtomicBool,
+    /// What this process knows to be kept, so that it need not be asked each time.
+    kept: Mutex<HashSet<String>>,
     /// When it was last asked for what is due, in milliseconds.
     asked_at: AtomicI64,
 }
@@ -108,7 +111,16 @@ impl Outbox {
             expiry: SignedDuration::from_hours(config.expiry_warning_h.into()),
         };
         let owner = format!("notify-{}", uuid::Uuid::new_v4());
-        Self { work, clock, channels, warn, owner, prepared: AtomicBool::new(false), asked_at: AtomicI64::new(i64::MIN / 2) }
+        Self {
+            work,
+            clock,
+            channels,
+            warn,
+            owner,
+            prepared: AtomicBool::new(false),
+            kept: Mutex::default(),
+            asked_at: AtomicI64::new(i64::MIN / 2),
+        }
     }
 
     /// Whether anybody is told anything.
@@ -165,6 +177,9 @@ impl Outbox {
         let mut rows = Vec::new();
         for (token, notice) in notices(matters, jobs, now, self.warn) {
             let row_id = format!("{channel}/{token}");
+            if lock(&self.kept).contains(&row_id) {
+                continue;
+            }
             let id = format!("hf_{}", &Sha256Digest::of(row_id.as_bytes()).to_hex()[..32]);
             let delivery =
                 Delivery { notice, channel: channel.to_owned(), id, created_at: now, attempts: 0, problem: None };
@@ -174,7 +189,9 @@ impl Outbox {
         if rows.is_empty() {
             return Ok(0);
         }
+        let ids: Vec<String> = rows.iter().map(|r| r.id.clone()).collect();
         let outcomes = self.work.create_many(rows).await?;
+        lock(&self.kept).extend(ids);
         Ok(outcomes.iter().filter(|o| matches!(o, CreateOutcome::Created(_))).count())
     }
 

@@ -84,7 +84,14 @@ impl Bench {
             "attempt": 1, "asked": 0, "downloads": 0, "faults": 0, "raise": false,
             "verified_at": (state == JobState::Verified).then(|| self.clock.now()),
         });
-        JobView { state, job: serde_json::from_value(job).unwrap(), due_at: None, path: None, sha256: None }
+        JobView {
+            state,
+            job: serde_json::from_value(job).unwrap(),
+            due_at: None,
+            path: None,
+            sha256: None,
+            elsewhere: None,
+        }
     }
 
     pub(super) fn done(&self) -> (Vec<Matter>, Vec<JobView>) {
