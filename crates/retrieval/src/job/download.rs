@@ -72,7 +72,8 @@ impl Part {
             make_folder(folder)?;
         }
         let note = record_path(&path);
-        let known: Option<PartRecord> = fs::read(&note).ok().and_then(|b| serde_json::from_slice(&b).ok());
+        let noted = fs::read(&note).ok();
+        let known: Option<PartRecord> = noted.as_deref().and_then(|b| serde_json::from_slice(b).ok());
         let same = |r: &PartRecord| PartRecord { durable_bytes: 0, ..r.clone() } == record;
         let keep = known.filter(same).map_or(0, |r| r.durable_bytes);
         let io = |what| RetrievalError::io(what, path.clone());
@@ -92,7 +93,11 @@ impl Part {
         }
         file.seek(SeekFrom::End(0)).map_err(io("read"))?;
         let mut part = Self { path, file, hasher, written: keep, durable: keep, record };
-        part.sync()?;
+        // An old note must not speak of bytes that were cut off. Where there is none, none is needed yet: most recordings are
+        // shorter than what is downloaded between two syncs, and a note costs three.
+        if noted.is_some() {
+            part.sync()?;
+        }
         Ok(part)
     }
 
@@ -108,18 +113,20 @@ impl Part {
         Ok(self)
     }
 
+    /// Makes what was written durable, and the note of it. The note's folder is the part's, so that both names are durable too.
     fn sync(&mut self) -> Result<(), RetrievalError> {
         self.file.sync_all().map_err(RetrievalError::io("sync", &self.path))?;
         self.durable = self.written;
         self.record.durable_bytes = self.durable;
         let bytes = serde_json::to_vec(&self.record)
             .map_err(|e| RetrievalError::Damaged { what: self.path.display().to_string(), detail: e.to_string() })?;
-        write_small(&record_path(&self.path), &bytes)?;
-        self.path.parent().map_or(Ok(()), sync_folder)
+        write_small(&record_path(&self.path), &bytes)
     }
 
-    fn finish(mut self) -> Result<Fixity, RetrievalError> {
-        self.sync()?;
+    /// The whole, durable. Nothing is noted: there is no more to go on with.
+    fn finish(self) -> Result<Fixity, RetrievalError> {
+        self.file.sync_all().map_err(RetrievalError::io("sync", &self.path))?;
+        self.path.parent().map_or(Ok(()), sync_folder)?;
         Ok(Fixity::sha256(Sha256Digest(self.hasher.finalize().into()), self.written))
     }
 }

@@ -94,10 +94,9 @@ struct Part {
 
 impl Part {
     fn open(path: PathBuf) -> Self {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         let file = File::create(&path).expect("a file");
-        let mut part = Self { path, file, hash: Sha256::new(), written: 0, durable: 0 };
-        part.sync();
-        part
+        Self { path, file, hash: Sha256::new(), written: 0, durable: 0 }
     }
 
     fn sync(&mut self) {
@@ -108,9 +107,7 @@ impl Part {
         let text = format!("{{\"durable_bytes\":{},\"what\":{:?}}}", self.durable, self.path);
         file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).expect("durable");
         fs::rename(&new, &note).expect("renamed");
-        let folder = self.path.parent().expect("a folder");
-        sync_folder(folder);
-        sync_folder(folder);
+        sync_folder(self.path.parent().expect("a folder"));
     }
 
     fn write(mut self, pieces: Vec<Bytes>) -> Self {
@@ -125,13 +122,16 @@ impl Part {
         self
     }
 
-    fn finish(mut self, to: &Path, expected: &Fixity) {
-        self.sync();
+    fn finish(self, to: &Path, expected: &Fixity) {
+        self.file.sync_all().expect("durable");
+        let from = self.path.parent().expect("a folder");
+        sync_folder(from);
         let found = Fixity::sha256(Sha256Digest(self.hash.finalize().into()), self.written);
         assert_eq!(found, *expected, "verified");
         self.file.set_permissions(Permissions::from_mode(0o444)).expect("read-only");
         fs::rename(&self.path, to).expect("renamed");
         sync_folder(to.parent().expect("a folder"));
+        sync_folder(from);
         let _ = fs::remove_file(self.path.with_extension("json"));
     }
 }
@@ -141,7 +141,7 @@ async fn download(store: &Store, job: &Job, item: &Item) {
     let at = ObjectLocator { store: "s3".into(), bucket: job.bucket.clone(), key, version_id: None };
     let size = store.reader.head(&at).await.expect("there").size_bytes;
     let to = job.folder.join(&item.key);
-    let path = to.with_extension("part");
+    let path = job.folder.join(".part").join(format!("{}.part", item.key));
     let mut part = blocking(move || Part::open(path)).await;
     let starts = (0..size).step_by(usize::try_from(RANGE_BYTES).expect("a length"));
     let ranges = starts.map(|start| {
