@@ -25,6 +25,8 @@ pub(super) struct Head {
     pub(super) info: ObjectInfo,
     /// Identifies the call that created it, where one of ours did.
     pub(super) write_id: Option<String>,
+    /// Whether it says itself that it has no tags.
+    pub(super) untagged: bool,
 }
 
 impl S3Store {
@@ -34,7 +36,10 @@ impl S3Store {
 
     /// All facts.
     pub(super) async fn info(&self, at: &ObjectLocator) -> Result<ObjectInfo, StoreError> {
-        let mut info = self.look(at).await?.info;
+        let Head { mut info, untagged, .. } = self.look(at).await?;
+        if untagged {
+            return Ok(info);
+        }
         let tags = self
             .client
             .get_object_tagging()
@@ -123,7 +128,7 @@ impl S3Store {
             created_at: out.last_modified().and_then(whole_seconds).ok_or_else(|| damaged("it has no date"))?,
             metadata,
         };
-        Ok(Head { info, write_id })
+        Ok(Head { info, write_id, untagged: out.tag_count() == Some(0) })
     }
 
     pub(super) async fn presigned(&self, at: &ObjectLocator, valid_s: u32) -> Result<Link, StoreError> {

@@ -20,7 +20,7 @@ pub(super) const PAGE: usize = 1_000;
 pub(super) const AT_ONCE: usize = 16;
 
 /// Where a listing goes on.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Marker {
     pub(super) key: Option<String>,
     pub(super) version_id: Option<String>,
@@ -35,7 +35,8 @@ impl S3Store {
         limit: usize,
     ) -> Result<ObjectPage, StoreError> {
         let mut marker = Marker { key: after.map(|k| k.as_str().to_owned()), version_id: None };
-        let (mut objects, mut last, mut more) = (Vec::new(), String::new(), true);
+        // Some servers begin with the marker's own key, some after it.
+        let (mut objects, mut last, mut more) = (Vec::new(), marker.key.clone().unwrap_or_default(), true);
         while more && objects.len() < limit {
             let most = (limit - objects.len()).min(PAGE);
             let out = self.versions(bucket, prefix, &marker, most).await?;
@@ -46,19 +47,10 @@ impl S3Store {
                     objects.extend(self.entry(bucket, version)?);
                 }
             }
-            more = self.next(&out, &mut marker);
+            more = next(bucket, &out, &mut marker)?;
         }
         let objects = self.ask_tiering(objects).await?;
         Ok(ObjectPage { objects, more })
-    }
-
-    /// Moves the marker on; false at the end.
-    pub(super) fn next(&self, out: &ListObjectVersionsOutput, marker: &mut Marker) -> bool {
-        *marker = Marker {
-            key: out.next_key_marker().map(str::to_owned),
-            version_id: out.next_version_id_marker().map(str::to_owned),
-        };
-        out.is_truncated() == Some(true) && marker.key.is_some()
     }
 
     /// One call.
@@ -132,11 +124,28 @@ impl S3Store {
                 let own = first.key() == Some(at.key.as_str());
                 return Ok(first.version_id().filter(|_| own).map(str::to_owned));
             }
-            if !self.next(&out, &mut marker) {
+            if !next(&at.bucket, &out, &mut marker)? {
                 return Ok(None);
             }
         }
     }
+}
+
+/// Moves the marker on; false at the end.
+pub(super) fn next(bucket: &str, out: &ListObjectVersionsOutput, marker: &mut Marker) -> Result<bool, StoreError> {
+    if out.is_truncated() != Some(true) {
+        return Ok(false);
+    }
+    let to = Marker {
+        key: out.next_key_marker().map(str::to_owned),
+        version_id: out.next_version_id_marker().map(str::to_owned),
+    };
+    if to.key.is_none() || to == *marker {
+        let source = std::io::Error::other("the provider says that there is more, but not where");
+        return Err(StoreError::Io { action: format!("listing {bucket}"), source });
+    }
+    *marker = to;
+    Ok(true)
 }
 
 fn restore_status(version: &ObjectVersion) -> Option<Restore> {

@@ -1,5 +1,5 @@
-//! Retention and hold. S3 itself refuses to shorten what stands (short of a right to bypass, which is never used here); what stands
-//! is looked at first all the same, so that the refusal can say what it is.
+//! Retention and hold. S3 itself refuses to shorten what stands; what stands is looked at first all the same, so that the refusal can
+//! say what it is.
 
 use super::{S3Store, fault};
 use crate::StoreError;
@@ -11,35 +11,55 @@ use aws_sdk_s3::{
 };
 use holdfast_model::{ImmutabilityMode, ObjectLocator, ObjectRetention};
 
-/// The right that S3 wants for a change from GOVERNANCE to COMPLIANCE where it wants more than for a later date.
-const BYPASS: &str = "s3:BypassGovernanceRetention";
+/// A change that makes retention longer or harder.
+struct Step {
+    at: ObjectLocator,
+    changes_mode: bool,
+}
 
 impl S3Store {
     pub(super) async fn extend_retention(&self, at: &ObjectLocator, to: ObjectRetention) -> Result<(), StoreError> {
-        let info = self.look(at).await?.info;
-        let until = whole_second_after(to);
-        let mut right = "s3:PutObjectRetention";
-        if let Some(stands) = info.retention {
-            if stands.mode > to.mode || stands.until.as_second() > until.secs() {
-                return Err(StoreError::RetentionShortened { stands, asked: to });
-            }
-            if stands.mode == to.mode && stands.until.as_second() == until.secs() {
-                return Ok(());
-            }
-            if stands.mode != to.mode {
-                right = BYPASS;
-            }
+        let Some(harder) = self.step_to(at, to).await? else { return Ok(()) };
+        match self.put_retention(&harder, to, false).await {
+            // From GOVERNANCE to COMPLIANCE is a change of mode, and servers want the right to bypass for any such change. It is
+            // used for this alone, and after another look, so that nothing that was lengthened meanwhile is shortened.
+            Err(StoreError::Denied { .. }) if harder.changes_mode => match self.step_to(at, to).await? {
+                Some(harder) => self.put_retention(&harder, to, true).await,
+                None => Ok(()),
+            },
+            other => other,
         }
+    }
+
+    /// What is to be changed; none where it stands already. Refuses what would shorten or weaken.
+    async fn step_to(&self, at: &ObjectLocator, to: ObjectRetention) -> Result<Option<Step>, StoreError> {
+        let info = self.look(at).await?.info;
+        let Some(stands) = info.retention else {
+            return Ok(Some(Step { at: info.locator, changes_mode: false }));
+        };
+        let (has, asked) = (stands.until.as_second(), whole_second_after(to).secs());
+        if stands.mode > to.mode || has > asked {
+            return Err(StoreError::RetentionShortened { stands, asked: to });
+        }
+        let stands_already = stands.mode == to.mode && has == asked;
+        Ok((!stands_already).then_some(Step { at: info.locator, changes_mode: stands.mode != to.mode }))
+    }
+
+    async fn put_retention(&self, step: &Step, to: ObjectRetention, bypass: bool) -> Result<(), StoreError> {
         let mode = match to.mode {
             ImmutabilityMode::Governance => ObjectLockRetentionMode::Governance,
             ImmutabilityMode::Compliance => ObjectLockRetentionMode::Compliance,
         };
+        let kept = ObjectLockRetention::builder().mode(mode).retain_until_date(whole_second_after(to)).build();
+        let Step { at, .. } = step;
+        let right = if bypass { "s3:BypassGovernanceRetention" } else { "s3:PutObjectRetention" };
         self.client
             .put_object_retention()
             .bucket(&at.bucket)
             .key(at.key.as_str())
-            .set_version_id(info.locator.version_id.clone())
-            .retention(ObjectLockRetention::builder().mode(mode).retain_until_date(until).build())
+            .set_version_id(at.version_id.clone())
+            .retention(kept)
+            .set_bypass_governance_retention(bypass.then_some(true))
             .send()
             .await
             .map_err(|e| fault::of(&self.doing("lengthening the retention of", right, at), &e))?;

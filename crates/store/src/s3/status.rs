@@ -3,7 +3,7 @@
 
 use super::{
     S3Store,
-    list::{AT_ONCE, Marker, PAGE},
+    list::{AT_ONCE, Marker, PAGE, next},
 };
 use crate::{ObjectEntry, StoreError};
 use futures_util::{StreamExt as _, TryStreamExt as _};
@@ -95,7 +95,7 @@ impl S3Store {
                     }
                 }
             }
-            let more = self.next(&out, &mut marker);
+            let more = next(bucket, &out, &mut marker)?;
             // What was passed is answered, or is not there. The last key may go on in the next page.
             let end = marker.key.clone().filter(|_| more);
             open.retain(|key, places| {

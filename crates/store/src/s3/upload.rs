@@ -16,11 +16,12 @@ use crate::{Created, StoreError};
 use aws_sdk_s3::{
     Client,
     config::Builder,
-    types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart},
+    error::BuildError,
+    types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, Tag, Tagging},
 };
 use aws_smithy_types::base64;
 use bytes::Bytes;
-use holdfast_model::{Fixity, Sha256Digest};
+use holdfast_model::{Fixity, ObjectLocator, Sha256Digest};
 use sha2::{Digest as _, Sha256};
 use tokio::{runtime::Handle, task::JoinSet};
 
@@ -46,6 +47,7 @@ impl S3Store {
         match made {
             Ok(created) => {
                 upload.open = false;
+                self.assure(order, &created.locator).await?;
                 Ok(created)
             }
             Err(e) => {
@@ -167,6 +169,33 @@ impl S3Store {
             }
         }
         Err(busy(order))
+    }
+
+    /// Not every server keeps what the first call said: Ceph's gateway (16.2) forgets lock, hold and tags of what is made in parts.
+    /// What is missing is set before anyone hears of the object.
+    async fn assure(&self, order: &Order, at: &ObjectLocator) -> Result<(), StoreError> {
+        let options = &order.options;
+        if options.retention.is_none() && !options.legal_hold && options.tags.is_empty() {
+            return Ok(());
+        }
+        let head = self.look(at).await?;
+        if let Some(retention) = options.retention.filter(|_| head.info.retention.is_none()) {
+            tracing::warn!(%at, "the server forgot the retention of an upload; it was set afterwards");
+            self.extend_retention(at, retention).await?;
+        }
+        if options.legal_hold && !head.info.legal_hold {
+            self.put_legal_hold(at, true).await?;
+        }
+        if !options.tags.is_empty() && head.untagged {
+            let invalid = |e: BuildError| StoreError::Invalid { what: "a tag".to_owned(), detail: e.to_string() };
+            let tag = |(k, v)| Tag::builder().key(k).value(v).build().map_err(invalid);
+            let tags = options.tags.iter().map(tag).collect::<Result<Vec<_>, _>>()?;
+            let tagging = Tagging::builder().set_tag_set(Some(tags)).build().map_err(invalid)?;
+            let request = self.client.put_object_tagging().bucket(&at.bucket).key(at.key.as_str()).tagging(tagging);
+            let sent = request.set_version_id(at.version_id.clone()).send().await;
+            sent.map_err(|e| fault::of(&self.doing("tagging", "s3:PutObjectVersionTagging", at), &e))?;
+        }
+        Ok(())
     }
 
     /// An upload that was thrown away can make nothing any more; one that cannot be was completed, and the object is there.

@@ -14,6 +14,7 @@ mod s3;
 mod s3_faults;
 mod s3_interop;
 mod s3_keys;
+mod s3_rgw;
 mod s3_status;
 
 use holdfast_model::RehydrationSpeed;
