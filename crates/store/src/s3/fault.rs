@@ -201,7 +201,7 @@ fn of_code(doing: &Doing<'_>, code: &str, message: &str, status: u16) -> StoreEr
         "ConditionalRequestConflict" | "OperationAborted" => io(io::ErrorKind::ResourceBusy),
         "RequestTimeout" => io(io::ErrorKind::TimedOut),
         "QuotaExceeded" | "ServiceQuotaExceeded" => StoreError::Full(at.bucket.clone()),
-        _ if status >= 500 || status < 400 => io(io::ErrorKind::Other),
+        _ if !(400..500).contains(&status) => io(io::ErrorKind::Other),
         _ => refused(action, code, message),
     }
 }
