@@ -72,6 +72,8 @@ osd_class_load_list = *
 osd_class_default_list = *
 mon_allow_pool_size_one = true
 mon_max_pg_per_osd = 1000
+mon_data_avail_crit = 0
+mon_data_avail_warn = 0
 rgw_frontends = beast endpoint=127.0.0.1:{port}
 rgw_enable_apis = s3, admin
 rgw_thread_pool_size = 32
