@@ -57,6 +57,16 @@ pub trait RecordingIndex: Send + Sync {
     /// The row of one recording.
     async fn get(&self, id: &ArchiveId) -> Result<Option<IndexRow>, IndexError>;
 
+    /// The rows of these recordings, in the order asked; none for one that is not there. Many at once are answered in few calls of
+    /// the backend where it can.
+    async fn get_many(&self, ids: &[ArchiveId]) -> Result<Vec<Option<IndexRow>>, IndexError> {
+        let mut rows = Vec::with_capacity(ids.len());
+        for id in ids {
+            rows.push(self.get(id).await?);
+        }
+        Ok(rows)
+    }
+
     /// The row of the recording with this key.
     async fn get_by_key(&self, key: &IdempotencyKey) -> Result<Option<IndexRow>, IndexError> {
         Ok(self.get(&key.archive_id()).await?.filter(|row| row.record.idempotency_key() == *key))
@@ -76,6 +86,17 @@ pub trait RecordingIndex: Send + Sync {
     /// # Errors
     /// `index.not_found` where there is no such recording.
     async fn set_state(&self, id: &ArchiveId, state: &StorageState) -> Result<(), IndexError>;
+
+    /// The same for many, together where the backend can. What was not noted when it fails is noted by whoever looks next.
+    ///
+    /// # Errors
+    /// As [`Self::set_state`].
+    async fn set_states(&self, seen: &[(ArchiveId, StorageState)]) -> Result<(), IndexError> {
+        for (id, state) in seen {
+            self.set_state(id, state).await?;
+        }
+        Ok(())
+    }
 
     /// Notes which matters hold the recording: all of them, replacing what was noted.
     ///

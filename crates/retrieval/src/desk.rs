@@ -180,6 +180,12 @@ impl Desk {
         self.parts().index.get(id).await?.ok_or_else(|| RetrievalError::NoRecording(id.clone()))
     }
 
+    /// The rows of recordings, in the order asked.
+    pub(crate) async fn rows(&self, ids: &[ArchiveId]) -> Result<Vec<holdfast_index::IndexRow>, RetrievalError> {
+        let rows = self.parts().index.get_many(ids).await?;
+        rows.into_iter().zip(ids).map(|(row, id)| row.ok_or_else(|| RetrievalError::NoRecording(id.clone()))).collect()
+    }
+
     /// A small object, whole.
     pub(crate) async fn read_small(&self, at: &ObjectLocator) -> Result<Vec<u8>, RetrievalError> {
         let mut stream = self.parts().store.reader.read(at, BYTE_RANGE_ALL).await?;

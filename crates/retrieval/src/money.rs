@@ -24,6 +24,12 @@ impl Money {
         Self(micros)
     }
 
+    /// Whether it is nothing.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     /// In millionths.
     #[must_use]
     pub fn micros(self) -> u64 {

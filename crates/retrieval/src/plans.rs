@@ -9,8 +9,8 @@ use crate::{
 };
 use holdfast_index::{CreateOutcome, IndexRow, MAX_UPDATES, UpdateOutcome, Work, WorkKind};
 use holdfast_ledger::{Action, Agent, EventOutcome, Phase};
-use holdfast_model::{ArchiveId, Availability, MatterId, PlanId, RehydrationSpeed, Sha256Digest};
-use holdfast_store::RehydrationOption;
+use holdfast_model::{ArchiveId, Availability, MatterId, ObjectLocator, PlanId, RehydrationSpeed, Sha256Digest};
+use holdfast_store::{RehydrationOption, StoreError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -24,6 +24,9 @@ const SUPERSEDED: &str = "superseded";
 
 /// Rows of one batch: as many as one step changes.
 const BATCH: usize = MAX_UPDATES;
+
+/// Objects that the storage may turn out not to have before the plan is given up: more are no accident.
+const MISSING_MAX: usize = 32;
 
 /// Where a plan stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -272,24 +275,36 @@ impl Desk {
     /// Rows for the recordings of a plan, in state `planned`; those under way or at the desk are left alone.
     async fn plan_jobs(&self, plan: &Plan) -> Result<(), RetrievalError> {
         let matter = self.matter(&plan.matter).await?;
+        let exhibits: HashMap<&ArchiveId, &String> = matter.items.iter().map(|i| (&i.archive_id, &i.exhibit)).collect();
         for batch in plan.body.items.chunks(BATCH) {
+            let ids: Vec<ArchiveId> = batch.iter().map(|i| i.archive_id.clone()).collect();
             let mut rows = Vec::with_capacity(batch.len());
-            for item in batch {
-                let mut job = self.new_job(&matter, &item.archive_id).await?;
+            for (row, item) in self.rows(&ids).await?.into_iter().zip(batch) {
+                let exhibit = exhibits.get(&row.archive_id).ok_or_else(|| RetrievalError::NotInMatter {
+                    archive_id: row.archive_id.clone(),
+                    matter: matter.matter_id.clone(),
+                })?;
+                let mut job = self.job_of(&matter.matter_id, (*exhibit).clone(), row);
                 job.adopt(plan, item);
                 rows.push(job.into_work(JobState::Planned, None)?);
             }
-            for outcome in self.parts().work.create_many(rows).await? {
+            let mut waiting = Vec::new();
+            for (outcome, item) in self.parts().work.create_many(rows).await?.into_iter().zip(batch) {
                 let CreateOutcome::Exists(there) = outcome else { continue };
                 let waits = [JobState::Requested, JobState::Planned].map(JobState::as_str);
                 if !waits.contains(&there.state.as_str()) {
                     continue;
                 }
                 let mut job: Job = read_doc(&there)?;
-                let Some(item) = batch.iter().find(|i| i.archive_id == job.archive_id) else { continue };
                 job.adopt(plan, item);
-                let row = Work { state: JobState::Planned.as_str().into(), doc: write_doc(&there.id, &job)?, ..there };
-                // Where somebody was quicker, the row has a newer plan or is under way.
+                let doc = write_doc(&there.id, &job)?;
+                waiting.push(Work { state: JobState::Planned.as_str().into(), doc, ..there });
+            }
+            if let UpdateOutcome::Updated(_) = self.parts().work.update_many(waiting.clone()).await? {
+                continue;
+            }
+            // Somebody was quicker with one of them, which then has a newer plan or is under way: the others one by one.
+            for row in waiting {
                 self.parts().work.update(row).await?;
             }
         }
@@ -307,11 +322,12 @@ impl Desk {
         let matter = self.matter(&plan.matter).await?;
         let wanted: Option<HashSet<&ArchiveId>> = only.map(|ids| ids.iter().collect());
         let items = plan.body.items.iter().filter(|i| wanted.as_ref().is_none_or(|w| w.contains(&i.archive_id)));
+        let stored = self.all_work(WorkKind::Retrieval, Some(plan.matter.as_str()), &[]).await?;
+        let mut stored: HashMap<String, Work> = stored.into_iter().map(|w| (w.id.clone(), w)).collect();
         for batch in items.collect::<Vec<&PlanItem>>().chunks(BATCH) {
             let mut rows = Vec::with_capacity(batch.len());
             for item in batch {
-                let id = job_id(&plan.matter, &item.archive_id);
-                let there = self.parts().work.get(WorkKind::Retrieval, &id).await?;
+                let there = stored.remove(&job_id(&plan.matter, &item.archive_id));
                 let (mut job, work) = match there {
                     None => (self.new_job(&matter, &item.archive_id).await?, None),
                     Some(work) => (read_doc::<Job>(&work)?, Some(work)),
@@ -349,6 +365,7 @@ impl Desk {
         Ok(())
     }
 
+    /// The facts of a plan: the index says what each recording is, the storage where it lies now.
     async fn plan_inputs(&self, matter: &MatterId, ids: &[ArchiveId]) -> Result<Vec<PlanInput>, RetrievalError> {
         let jobs = self.all_work(WorkKind::Retrieval, Some(matter.as_str()), &[JobState::Verified.as_str()]).await?;
         let mut at_desk: HashSet<String> = HashSet::new();
@@ -359,19 +376,17 @@ impl Desk {
         }
         let store = &self.parts().store;
         let can_raise = store.reader.capabilities().raise_speed;
-        let mut offered: HashMap<String, Vec<RehydrationOption>> = HashMap::new();
-        let mut rows = Vec::with_capacity(ids.len());
-        for id in ids {
-            rows.push(self.row(id).await?);
-        }
-        self.ask_states(&mut rows).await?;
+        let mut by_class: HashMap<String, (Vec<RehydrationOption>, bool)> = HashMap::new();
+        let mut rows = self.rows(ids).await?;
+        let missing = self.ask_states(&mut rows).await?;
         let input = |row: IndexRow| {
             let state = row.state();
-            let offered = offered.entry(state.storage_class.clone()).or_insert_with(|| {
-                store.rehydrator.as_ref().map(|r| r.options(&state.storage_class)).unwrap_or_default()
+            let (offered, moves) = by_class.entry(state.storage_class.clone()).or_insert_with_key(|class| {
+                store.rehydrator.as_ref().map(|r| (r.options(class), r.moves(class))).unwrap_or_default()
             });
             PlanInput {
                 at_desk: at_desk.contains(&job_id(matter, &row.archive_id)),
+                missing: missing.contains(&row.locator),
                 archive_id: row.archive_id,
                 size_bytes: row.fixity.size_bytes,
                 tier: state.tier,
@@ -379,22 +394,37 @@ impl Desk {
                 availability: state.availability,
                 offered: offered.clone(),
                 can_raise,
+                stored_at: Some(row.ingested_at),
+                moves: *moves,
             }
         };
         Ok(rows.into_iter().map(input).collect())
     }
 
-    /// What the store says now: lifecycle rules move recordings, and the index only knows what was last seen.
-    async fn ask_states(&self, rows: &mut [IndexRow]) -> Result<(), RetrievalError> {
-        let Some(rehydrator) = &self.parts().store.rehydrator else { return Ok(()) };
-        let at: Vec<_> = rows.iter().map(|row| row.locator.clone()).collect();
-        for (row, now) in rows.iter_mut().zip(rehydrator.status(&at).await?) {
+    /// What the store says now: lifecycle rules move recordings, and the index only knows what was last seen. All are asked for
+    /// together, so that the store can list them. Answers with those that it does not have.
+    async fn ask_states(&self, rows: &mut [IndexRow]) -> Result<HashSet<ObjectLocator>, RetrievalError> {
+        let mut missing = HashSet::new();
+        let Some(rehydrator) = &self.parts().store.rehydrator else { return Ok(missing) };
+        let states = loop {
+            let there = rows.iter().map(|row| &row.locator).filter(|at| !missing.contains(*at));
+            match rehydrator.status(&there.cloned().collect::<Vec<_>>()).await {
+                Ok(states) => break states,
+                Err(StoreError::NotFound(at)) if missing.len() < MISSING_MAX && missing.insert(at.clone()) => {
+                    tracing::warn!(object = %at, "the storage does not have an object of a plan");
+                }
+                Err(e) => return Err(e.into()),
+            }
+        };
+        let mut changed = Vec::new();
+        for (row, now) in rows.iter_mut().filter(|row| !missing.contains(&row.locator)).zip(states) {
             if row.state() != now {
-                self.parts().index.set_state(&row.archive_id, &now).await?;
+                changed.push((row.archive_id.clone(), now.clone()));
                 row.set_state(now);
             }
         }
-        Ok(())
+        self.parts().index.set_states(&changed).await?;
+        Ok(missing)
     }
 
     /// How many of these recordings can't be read now.

@@ -107,6 +107,11 @@ pub trait Rehydrator: Send + Sync {
     /// [`StoreError::Unsupported`] for a speed that this class does not offer; or a fault of the backend, after which the
     /// request may have been accepted all the same: ask [`Self::status`].
     async fn request(&self, at: &ObjectLocator, speed: RehydrationSpeed, keep_days: u16) -> Result<Ticket, StoreError>;
+    /// Whether bringing this class online moves the object itself to another class (Azure by tier change), which ends what it is
+    /// billed for there, rather than making a copy beside it.
+    fn moves(&self, _storage_class: &str) -> bool {
+        false
+    }
     /// Where each is kept now and whether it can be read, in the order asked; thousands in few calls.
     ///
     /// # Errors

@@ -353,6 +353,10 @@ impl Rehydrator for FaultyStore {
         self.inner.rehydrator.as_ref().map(|r| r.options(storage_class)).unwrap_or_default()
     }
 
+    fn moves(&self, storage_class: &str) -> bool {
+        self.inner.rehydrator.as_ref().is_some_and(|r| r.moves(storage_class))
+    }
+
     async fn request(&self, at: &ObjectLocator, speed: RehydrationSpeed, keep_days: u16) -> Result<Ticket, StoreError> {
         let Some(inner) = &self.inner.rehydrator else { return Err(broken(StoreCall::Request, "before")) };
         let fault = self.next(StoreCall::Request, &at.bucket, at.key.as_str());

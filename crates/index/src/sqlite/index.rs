@@ -84,18 +84,21 @@ impl SqliteIndex {
         blocking(move || inner.db.read(|c| f(Snapshot::take(c, &inner.cache)?))).await
     }
 
-    async fn tell(&self, id: &ArchiveId, told: Told) -> Result<(), IndexError> {
-        let (inner, id) = (Arc::clone(&self.0), id.clone());
+    /// All of them in one transaction.
+    async fn tell(&self, all: Vec<(ArchiveId, Told)>) -> Result<(), IndexError> {
+        let inner = Arc::clone(&self.0);
         blocking(move || {
             inner.db.write(|tx| {
                 let (live, building) = generations(tx)?;
-                if !tell(tx, live, &id, told.clone())? {
-                    return Err(IndexError::NotFound(id).into());
-                }
-                if let Some(building) = building
-                    && !tell(tx, building, &id, told.clone())?
-                {
-                    remember(tx, building, &id, &told)?;
+                for (id, told) in &all {
+                    if !tell(tx, live, id, told.clone())? {
+                        return Err(IndexError::NotFound(id.clone()).into());
+                    }
+                    if let Some(building) = building
+                        && !tell(tx, building, id, told.clone())?
+                    {
+                        remember(tx, building, id, told)?;
+                    }
                 }
                 Ok(())
             })
@@ -133,6 +136,11 @@ impl RecordingIndex for SqliteIndex {
         self.read(move |s| s.get(&id)).await
     }
 
+    async fn get_many(&self, ids: &[ArchiveId]) -> Result<Vec<Option<IndexRow>>, IndexError> {
+        let ids = ids.to_vec();
+        self.read(move |s| ids.iter().map(|id| s.get(id)).collect()).await
+    }
+
     async fn find_external(&self, system: &str, id: &str) -> Result<Vec<IndexRow>, IndexError> {
         let (system, id) = (system.to_owned(), id.to_owned());
         self.read(move |s| {
@@ -157,14 +165,19 @@ impl RecordingIndex for SqliteIndex {
     }
 
     async fn set_state(&self, id: &ArchiveId, state: &StorageState) -> Result<(), IndexError> {
-        self.tell(id, Told::State(state.clone())).await
+        self.tell(vec![(id.clone(), Told::State(state.clone()))]).await
+    }
+
+    async fn set_states(&self, seen: &[(ArchiveId, StorageState)]) -> Result<(), IndexError> {
+        let told = |(id, state): &(ArchiveId, StorageState)| (id.clone(), Told::State(state.clone()));
+        self.tell(seen.iter().map(told).collect()).await
     }
 
     async fn set_holds(&self, id: &ArchiveId, matters: &[MatterId]) -> Result<(), IndexError> {
         let mut matters = matters.to_vec();
         matters.sort();
         matters.dedup();
-        self.tell(id, Told::Holds(matters)).await
+        self.tell(vec![(id.clone(), Told::Holds(matters))]).await
     }
 
     async fn scan(&self, after: Option<&ArchiveId>, limit: usize) -> Result<Vec<IndexRow>, IndexError> {

@@ -262,6 +262,7 @@ impl Job {
     /// Takes over what a plan says of it.
     pub(crate) fn adopt(&mut self, plan: &Plan, item: &PlanItem) {
         self.plan = Some(plan.plan_id.clone());
+        self.storage_class.clone_from(&item.storage_class);
         self.speed = item.chosen;
         self.raise = item.chosen.is_some() && matches!(item.availability, Availability::Rehydrating { .. });
         self.keep_days = plan.body.keep_days;
@@ -380,14 +381,17 @@ impl Desk {
     }
 
     pub(crate) async fn new_job(&self, matter: &Matter, id: &ArchiveId) -> Result<Job, RetrievalError> {
-        let row = self.row(id).await?;
         let item = matter
             .item(id)
             .ok_or_else(|| RetrievalError::NotInMatter { archive_id: id.clone(), matter: matter.matter_id.clone() })?;
-        Ok(Job {
-            archive_id: id.clone(),
-            matter: matter.matter_id.clone(),
-            exhibit: item.exhibit.clone(),
+        Ok(self.job_of(&matter.matter_id, item.exhibit.clone(), self.row(id).await?))
+    }
+
+    pub(crate) fn job_of(&self, matter: &MatterId, exhibit: String, row: holdfast_index::IndexRow) -> Job {
+        Job {
+            archive_id: row.archive_id,
+            matter: matter.clone(),
+            exhibit,
             ext: extension(row.locator.key.as_str()),
             fixity: row.fixity.clone(),
             locator: row.locator.clone(),
@@ -424,7 +428,7 @@ impl Desk {
             raise: false,
             cancelled_by: None,
             intent: None,
-        })
+        }
     }
 
     /// The jobs of a matter, or of all; `all` also gives those that are done.

@@ -1,4 +1,5 @@
-use super::*;
+use super::{planner::ms, *};
+use jiff::SignedDuration;
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -34,6 +35,9 @@ fn input(n: usize, class: &str, size_bytes: u64) -> PlanInput {
         at_desk: false,
         offered: all_speeds(),
         can_raise: false,
+        stored_at: Some(hours(-24 * 800)),
+        moves: false,
+        missing: false,
     }
 }
 
@@ -56,9 +60,86 @@ fn a_four_hour_answer_out_of_deep_archive_is_impossible_and_said() {
     );
     assert_eq!(item.chosen, Some(RehydrationSpeed::Standard));
     let why = item.cannot_meet.as_deref().unwrap();
-    assert!(why.starts_with("Standard retrieval from DEEP_ARCHIVE may take 12 h") && why.ends_with("in 4 h."), "{why}");
+    assert!(why.starts_with("The fastest way back from S3 Glacier Deep Archive (Standard) may take 12 h"), "{why}");
+    assert!(why.ends_with("the deadline is in 4 h."), "{why}");
+    assert_eq!(item.refused, Some(RefusalCode::ClassTooSlow));
     assert!(!body.totals.meets_deadline);
     assert_eq!(body.totals.cannot_meet, 1);
+    // What policy would have allowed it, cheapest first, and what can be promised instead.
+    let [refusal] = body.refusals.as_slice() else { panic!("{:?}", body.refusals) };
+    assert_eq!((refusal.code.as_str(), refusal.items), ("plan.class_too_slow", 1));
+    assert_eq!(
+        refusal.advice,
+        "What would have allowed it: a lifecycle rule that keeps recordings for their first 801 days in S3 Glacier Flexible Retrieval \
+         (Expedited retrieval within 5 min) or S3 Glacier Instant Retrieval (readable at once), and only then in S3 Glacier Deep \
+         Archive. It can be made for recordings to come; it does not make these faster."
+    );
+    assert_eq!(refusal.earliest, item.worst_at);
+    let json = serde_json::to_value(&body).unwrap();
+    assert_eq!(json["items"][0]["refused"], "plan.class_too_slow");
+    assert_eq!(json["refusals"][0]["code"], "plan.class_too_slow");
+}
+
+#[test]
+fn a_refusal_is_said_once_for_all_that_it_holds_for() {
+    let mut items: Vec<PlanInput> = (0..100).map(|n| input(n, "DEEP_ARCHIVE", 1 << 20)).collect();
+    items[7].stored_at = Some(hours(-24 * 2000));
+    items.push(input(100, "GLACIER", 1 << 20));
+    items.push(PlanInput { missing: true, ..input(101, "GLACIER", 1) });
+    let body = plan(&items, hours(4), now(), &prices(), Choice::default());
+    let said: Vec<(&str, u32)> = body.refusals.iter().map(|r| (r.code.as_str(), r.items)).collect();
+    assert_eq!(said, [("plan.class_too_slow", 100), ("plan.object_missing", 1)]);
+    assert!(body.refusals[0].advice.contains("first 2001 days"), "{}", body.refusals[0].advice);
+    assert_eq!(body.items[100].refused, None, "Expedited makes it");
+    assert!(body.items[101].chosen.is_none() && body.items[101].cost.is_zero());
+}
+
+#[test]
+fn what_azure_promises_no_better_is_tried_at_high_priority_and_said_not_to_be_promised() {
+    let items = [input(1, "Archive", GIB)];
+    let body = plan(&items, hours(4), now(), &prices(), Choice::default());
+    assert_eq!(body.items[0].chosen, Some(RehydrationSpeed::Expedited));
+    assert_eq!(body.items[0].refused, Some(RefusalCode::NotPromised));
+    let advice = &body.refusals[0].advice;
+    assert!(advice.contains("in Azure Cold (readable at once) or Azure Cool (readable at once)"), "{advice}");
+    // Too short even for that: the class is too slow, and the one that may be there first is taken.
+    let body = plan(&items, now() + SignedDuration::from_mins(20), now(), &prices(), Choice::default());
+    assert_eq!(body.items[0].refused, Some(RefusalCode::ClassTooSlow));
+}
+
+#[test]
+fn leaving_a_class_early_is_in_the_sum_where_the_object_itself_moves() {
+    let young = PlanInput { moves: true, stored_at: Some(hours(-24 * 60)), ..input(1, "Archive", GIB) };
+    let body = plan(std::slice::from_ref(&young), hours(20), now(), &prices(), Choice::default());
+    // 120 days of 0.002 a gigabyte and 30 days.
+    assert_eq!(body.totals.early_deletion_cost.micros(), 8_000);
+    let parts = &body.totals;
+    let sum =
+        parts.requests_cost + parts.bytes_cost + parts.copies_cost + parts.early_deletion_cost + parts.download_cost;
+    assert_eq!(parts.cost, sum);
+    let remark = body.remarks.iter().find(|r| r.contains("minimum days")).unwrap();
+    assert!(remark.contains("USD 0.008000") && remark.contains("USD 0.004000 more"), "{remark}");
+    for other in
+        [PlanInput { moves: false, ..young.clone() }, PlanInput { stored_at: Some(hours(-24 * 180)), ..young.clone() }]
+    {
+        let body = plan(&[other], hours(20), now(), &prices(), Choice::default());
+        assert!(body.totals.early_deletion_cost.is_zero(), "by copy, or old enough");
+        assert!(!body.totals.copies_cost.is_zero(), "a copy is billed beside the archived one");
+    }
+    let unknown = PlanInput { stored_at: None, ..young };
+    let body = plan(&[unknown], hours(20), now(), &prices(), Choice::default());
+    assert_eq!(body.totals.early_deletion_cost.micros(), 12_000, "all of it where nobody knows");
+}
+
+#[test]
+fn that_expedited_may_be_refused_is_said_with_what_then_remains() {
+    let items: Vec<PlanInput> = (0..50).map(|n| input(n, "GLACIER", (n as u64 + 1) << 20)).collect();
+    let body = plan(&items, hours(1), now(), &prices(), Choice::default());
+    let said: Vec<&String> = body.remarks.iter().filter(|r| r.contains("capacity")).collect();
+    let [said] = said.as_slice() else { panic!("once: {said:?}") };
+    assert!(said.contains("Expedited retrieval from S3 Glacier Flexible Retrieval (50 here)"), "{said}");
+    assert!(said.contains("Standard then remains, which may take 5 h") && said.contains("no longer makes"), "{said}");
+    assert!(body.items[0].options[0].may_be_refused && !body.items[0].options[1].may_be_refused);
 }
 
 #[test]
@@ -69,8 +150,9 @@ fn the_cheapest_that_meets_is_chosen_and_costs_every_part() {
     assert_eq!(one(hours(6)).chosen, Some(RehydrationSpeed::Standard));
     let quick = one(hours(1));
     assert_eq!(quick.chosen, Some(RehydrationSpeed::Expedited));
-    // 0.03 a GB + 0.01 the request + 0.023 x 7/30 a GB for the copy + 0.09 a GB out + 0.0000004 the read (rounded up).
-    assert_eq!(quick.cost.micros(), 30_000 + 10_000 + 5_367 + 90_000 + 1);
+    // 0.03 a GB + 0.01 the request + 0.023 x 8/30 a GB for the copy (7 days and up to the next midnight) + 0.09 a GB out + 0.0000004
+    // the read (rounded up).
+    assert_eq!(quick.cost.micros(), 30_000 + 10_000 + 6_134 + 90_000 + 1);
     assert_eq!(quick.cannot_meet, None);
     // Expected after 5 min + 1 GiB at 286 MiB/s; kept 7 days, rounded up to midnight UTC.
     assert_eq!(quick.copy_expires_at, Some("2026-11-11T00:00:00Z".parse().unwrap()));
@@ -138,7 +220,7 @@ fn a_named_speed_is_taken_where_it_is_offered() {
     let body = plan(&items, hours(100), now(), &prices(), Choice::Speed(RehydrationSpeed::Expedited));
     assert_eq!(body.items[0].chosen, Some(RehydrationSpeed::Expedited));
     assert_eq!(body.items[1].chosen, Some(RehydrationSpeed::Bulk));
-    assert_eq!(body.remarks, ["DEEP_ARCHIVE offers no expedited retrieval."]);
+    assert_eq!(body.remarks[0], "S3 Glacier Deep Archive offers no expedited retrieval.");
 }
 
 #[test]
@@ -186,6 +268,37 @@ fn inputs() -> impl Strategy<Value = Vec<PlanInput>> {
     })
 }
 
+/// Whether it meets the deadline at the worst, and its cost in millionths, for each way back.
+fn naive(i: &PlanInput, list: &PriceList, deadline: Timestamp) -> Vec<(bool, u64)> {
+    let class = &list.classes[&i.storage_class];
+    let gb = u128::from(list.gigabyte_bytes);
+    let up = |price: Money, quantity: u128, unit: u128| {
+        u64::try_from((u128::from(price.micros()) * quantity).div_ceil(unit)).unwrap()
+    };
+    let size = u128::from(i.size_bytes);
+    let seconds = |bytes: u128, mib_s: u64| (bytes * 1000).div_ceil(u128::from(mib_s) << 20);
+    let midnight = u128::from(class.copy_expiry == crate::prices::CopyExpiry::NextMidnightUtc);
+    let age = (now().as_second() - i.stored_at.unwrap().as_second()) / 86_400;
+    let early = if i.moves { u128::try_from(i64::from(class.min_days) - age).unwrap_or(0) } else { 0 };
+    class
+        .speeds()
+        .map(|(speed, p)| {
+            let offered = i.offered.iter().find(|o| o.speed == speed).unwrap();
+            let worst = p.worst_minutes.map_or(offered.worst.as_millis(), |m| u128::from(m) * 60_000)
+                + p.mib_per_second.map_or(0, |r| seconds(size, r))
+                + seconds(size, list.download_mib_per_second);
+            let left = u128::try_from(deadline.as_millisecond() - now().as_millisecond()).unwrap();
+            let cost = up(p.per_gb, size, gb)
+                + up(p.per_1000_requests, 1, 1000)
+                + up(class.read_per_1000_requests, 1, 1000)
+                + up(class.download_per_gb, size, gb)
+                + up(class.copy_per_gb_month, size * (7 + midnight), gb * 30)
+                + up(class.storage_per_gb_month.unwrap(), size * early, gb * 30);
+            (worst <= left, cost)
+        })
+        .collect()
+}
+
 proptest! {
     #[test]
     fn the_planner_chooses_the_cheapest_that_meets_and_never_promises_too_much(
@@ -210,7 +323,11 @@ proptest! {
                     prop_assert_eq!(item.cost, cost);
                 }
                 (Some(c), None) => {
-                    prop_assert_eq!(Some(c.worst_ms), item.options.iter().map(|o| o.worst_ms).min());
+                    let usual = |o: &&PlanOption| deadline > now() && now() + ms(o.expected_ms) <= deadline;
+                    match item.options.iter().filter(usual).map(|o| o.cost).min() {
+                        Some(cost) => prop_assert_eq!(c.cost, cost),
+                        None => prop_assert_eq!(Some(c.worst_ms), item.options.iter().map(|o| o.worst_ms).min()),
+                    }
                     prop_assert!(item.cannot_meet.is_some());
                 }
                 (None, _) => prop_assert!(item.options.is_empty()),
@@ -225,10 +342,49 @@ proptest! {
         }
         let sum: Money = body.items.iter().map(|i| i.cost).sum();
         prop_assert_eq!(body.totals.cost, sum);
+        prop_assert!(body.items.iter().all(|i| i.refused.is_some() == i.cannot_meet.is_some()));
+        prop_assert_eq!(body.refusals.iter().map(|r| r.items).sum::<u32>(), body.totals.cannot_meet);
+        prop_assert!(body.refusals.len() <= 40 && body.remarks.len() <= 20);
         if body.totals.meets_deadline {
             prop_assert!(body.totals.worst_at <= deadline && body.totals.cannot_meet == 0);
         }
         prop_assert_eq!(plan(&items, deadline, now(), &prices(), Choice::Cheapest), body);
+    }
+
+    /// All mixes of ways back are tried: no other has fewer late recordings, and none with as few costs less. Costs and times are
+    /// worked out here anew, from the price list alone.
+    #[test]
+    fn no_other_mix_is_as_much_in_time_and_cheaper(
+        some in prop::collection::vec((0usize..4, 0u64..40 * GIB, any::<bool>(), 0i64..400), 1..6),
+        deadline in 1i64..60,
+    ) {
+        let list = prices();
+        let classes = ["GLACIER", "DEEP_ARCHIVE", "INTELLIGENT_TIERING", "local-cold"];
+        let items: Vec<PlanInput> = some
+            .iter()
+            .enumerate()
+            .map(|(n, &(class, size, moves, age))| PlanInput {
+                moves,
+                stored_at: Some(hours(-24 * age)),
+                ..input(n, classes[class], size)
+            })
+            .collect();
+        let body = plan(&items, hours(deadline), now(), &list, Choice::Cheapest);
+        let ways: Vec<Vec<(bool, u64)>> = items.iter().map(|i| naive(i, &list, hours(deadline))).collect();
+        let mut best: Vec<(usize, u64)> = vec![(0, 0)];
+        for options in &ways {
+            best = best
+                .iter()
+                .flat_map(|&(late, cost)| options.iter().map(move |&(meets, c)| (late + usize::from(!meets), cost + c)))
+                .collect();
+        }
+        let late = body.totals.cannot_meet as usize;
+        let least = best.iter().map(|(late, _)| *late).min().unwrap();
+        prop_assert_eq!(late, least);
+        if late == 0 {
+            let cheapest = best.iter().filter(|(l, _)| *l == 0).map(|(_, c)| *c).min().unwrap();
+            prop_assert_eq!(body.totals.cost.micros(), cheapest);
+        }
     }
 
     #[test]

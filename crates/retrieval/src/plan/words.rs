@@ -38,7 +38,29 @@ pub(super) fn no_way(class: &str, dated: &str) -> String {
     format!("There is no way back from {class} that both the store offers and the price list of {dated} knows.")
 }
 
-pub(super) fn too_slow(class: &str, option: &PlanOption, deadline: Timestamp, now: Timestamp) -> String {
+/// The fastest there is, and it is too slow.
+pub(super) fn class_too_slow(class: &str, fastest: &PlanOption, deadline: Timestamp, now: Timestamp) -> String {
+    format!(
+        "The fastest way back from {class} ({}) may take {}; {}.",
+        capitalised(speed_word(fastest.speed)),
+        human_duration(fastest.worst_ms),
+        left(deadline, now)
+    )
+}
+
+/// Usually in time, but nobody promises it.
+pub(super) fn not_promised(class: &str, option: &PlanOption, deadline: Timestamp, now: Timestamp) -> String {
+    format!(
+        "{} retrieval from {class} usually takes {}, but the provider promises no less than {}; {}.",
+        capitalised(speed_word(option.speed)),
+        human_duration(option.expected_ms),
+        human_duration(option.worst_ms),
+        left(deadline, now)
+    )
+}
+
+/// Another speed would do.
+pub(super) fn speed_too_slow(class: &str, option: &PlanOption, deadline: Timestamp, now: Timestamp) -> String {
     format!(
         "{} retrieval from {class} may take {}; {}.",
         capitalised(speed_word(option.speed)),
@@ -47,11 +69,33 @@ pub(super) fn too_slow(class: &str, option: &PlanOption, deadline: Timestamp, no
     )
 }
 
+/// It would do, were it its turn.
+pub(super) fn queue_too_long(
+    class: &str,
+    wait_ms: u64,
+    option: &PlanOption,
+    deadline: Timestamp,
+    now: Timestamp,
+) -> String {
+    format!(
+        "{} retrieval from {class} must wait {} for its turn and may then be there after {}; {}.",
+        capitalised(speed_word(option.speed)),
+        human_duration(wait_ms),
+        human_duration(option.worst_ms),
+        left(deadline, now)
+    )
+}
+
+/// Nothing to bring back.
+pub(super) fn missing(class: &str) -> String {
+    format!("The storage has no object where this recording was archived ({class}).")
+}
+
 pub(super) fn late(worst_ms: u64, deadline: Timestamp, now: Timestamp) -> String {
     format!("It may take {} to reach the desk; {}.", human_duration(worst_ms), left(deadline, now))
 }
 
-fn capitalised(word: &str) -> String {
+pub(super) fn capitalised(word: &str) -> String {
     let mut chars = word.chars();
     chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }

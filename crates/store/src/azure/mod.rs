@@ -144,6 +144,10 @@ impl Rehydrator for Seam {
         rehydrate::options(storage_class)
     }
 
+    fn moves(&self, _storage_class: &str) -> bool {
+        matches!(self.0.config.rehydrate, RehydrateBy::Tier)
+    }
+
     async fn request(&self, at: &ObjectLocator, speed: RehydrationSpeed, keep_days: u16) -> Result<Ticket, StoreError> {
         self.0.bring_online(at, speed, keep_days).await
     }
