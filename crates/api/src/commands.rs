@@ -89,6 +89,10 @@ commands! {
     ingest(IngestRequest) -> IngestSummary;
     /// Health of the archiver.
     archiver_status(Nothing) -> ArchiverStatus;
+    /// What keeping the archive costs.
+    costs(CostsRequest) -> CostsAnswer;
+    /// The last cost report as a file's text.
+    costs_file(CostsFileRequest) -> CostsFile;
     /// Items in quarantine.
     quarantine_list(Nothing) -> QuarantineList;
     /// One item in quarantine.

@@ -146,6 +146,15 @@ pub(crate) enum Command {
         #[arg(long, default_value_t = 400)]
         interactions: u32,
     },
+    /// Count what the storage keeps and say what that costs, and what the provider's standard class would cost.
+    Costs {
+        /// Print one line for each storage class as comma-separated values.
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
+        /// Show the last count rather than count now.
+        #[arg(long)]
+        last: bool,
+    },
     /// What this installation is and how it is.
     Status,
     /// Print shell completions.

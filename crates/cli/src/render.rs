@@ -256,6 +256,94 @@ pub(crate) fn plan(p: &PlanView) -> String {
         t.expected_at,
         t.worst_at
     );
+    let parts = [
+        ("requests", &t.requests_cost),
+        ("bringing back", &t.bytes_cost),
+        ("copies beside what is archived", &t.copies_cost),
+        ("leaving a class early", &t.early_deletion_cost),
+        ("download", &t.download_cost),
+    ];
+    let parts: Vec<String> = parts
+        .iter()
+        .filter(|(_, c)| c.bytes().any(|b| (b'1'..=b'9').contains(&b)))
+        .map(|(n, c)| format!("{n} {c}"))
+        .collect();
+    if !parts.is_empty() {
+        let _ = writeln!(out, "Of it: {}.", parts.join(", "));
+    }
+    for m in &p.mix {
+        let speed = m.speed.as_deref().unwrap_or("nothing to ask for");
+        let _ = writeln!(
+            out,
+            "  {}: {} x {speed}, {}, {} {}",
+            m.storage_class,
+            m.items,
+            bytes(m.size_bytes),
+            m.cost,
+            t.currency
+        );
+    }
+    for r in &p.refusals {
+        let _ = writeln!(out, "REFUSED for {} of {} ({}): {} {}", r.items, t.items, r.code, r.reason, r.advice);
+        if let Some(earliest) = &r.earliest {
+            let _ = writeln!(out, "  The earliest that can be promised: {earliest}");
+        }
+    }
+    for remark in &p.remarks {
+        let _ = writeln!(out, "Remark: {}", safe(remark));
+    }
+    out
+}
+
+pub(crate) fn costs(answer: &CostsAnswer) -> String {
+    let Some(r) = &answer.report else {
+        return "Nothing was counted yet; `holdfast costs` counts it.\n".into();
+    };
+    let t = &r.totals;
+    let optional = |amount: &Option<String>| amount.clone().unwrap_or_else(|| "-".into());
+    let mut out = format!(
+        "Keeping the archive costs {c} {} a month, {c} {} a year; in the standard class {c} {} a month. Saving a year: {c} {}.\n",
+        t.month,
+        t.year,
+        t.month_standard,
+        t.saving_year,
+        c = r.currency
+    );
+    let lines: Vec<Vec<String>> = r
+        .lines
+        .iter()
+        .map(|l| {
+            vec![
+                l.kind.clone(),
+                safe(&l.class_name),
+                l.objects.to_string(),
+                bytes(l.size_bytes),
+                optional(&l.month),
+                optional(&l.month_on_top),
+                optional(&l.month_standard),
+                optional(&l.saving_year),
+                optional(&l.early_deletion),
+            ]
+        })
+        .collect();
+    out.push_str(&table(
+        &["WHAT", "KEPT IN", "OBJECTS", "SIZE", "A MONTH", "ON TOP", "STANDARD", "SAVED/YEAR", "IF ALL LEFT"],
+        &lines,
+    ));
+    let years: Vec<Vec<String>> = r
+        .years
+        .iter()
+        .map(|y| {
+            let year = if y.year == 0 { "unknown".into() } else { y.year.to_string() };
+            let size = bytes(y.size_bytes);
+            vec![year, y.objects.to_string(), size, y.month.clone(), y.month_standard.clone(), y.saving_year.clone()]
+        })
+        .collect();
+    out.push_str(&table(&["YEAR", "RECORDINGS", "SIZE", "A MONTH", "STANDARD", "SAVED/YEAR"], &years));
+    let _ = writeln!(out, "Counted {}. Prices of {}: {}", r.counted_at, r.prices_dated, safe(&r.prices_source));
+    for remark in &r.remarks {
+        let _ = writeln!(out, "- {}", safe(remark));
+    }
     out
 }
 

@@ -158,6 +158,7 @@ impl Session<'_> {
                 ok()
             }
             Command::Serve { port } => self.serve(port).await,
+            Command::Costs { csv, last } => self.costs(csv, last).await,
             Command::Status => {
                 out.answer(&h.status(c, Nothing {}).await?, render::status);
                 ok()
@@ -346,6 +347,17 @@ impl Session<'_> {
         drop(keys);
         self.out.note("");
         self.out.answer(&end, |s| format!("Played to {}; it stands in the ledger.", render::clock(s.position_ms)));
+        ok()
+    }
+
+    async fn costs(&self, csv: bool, last: bool) -> Done {
+        let answer = self.holdfast.costs(&self.caller, CostsRequest { count: !last }).await?;
+        if csv {
+            let file = self.holdfast.costs_file(&self.caller, CostsFileRequest { format: "csv".into() }).await?;
+            self.out.answer(&file, |f| f.text.clone());
+        } else {
+            self.out.answer(&answer, render::costs);
+        }
         ok()
     }
 

@@ -1,9 +1,10 @@
-//! What people read: the custody report, the draft certification and the load file, rendered from plain data.
+//! What people read: the custody report, the draft certification, the load file and the cost report, rendered from plain data.
 //!
 //! [`CustodyReport`] is the data (and, as JSON, a report of its own); [`Document`] is what a report says, once, and its three
 //! renderings are plain text, HTML and PDF/A. Nothing here looks at a clock or a file: the same report gives the same bytes.
 
 mod certification;
+mod costs;
 mod custody;
 mod document;
 mod error;
@@ -14,6 +15,7 @@ mod pdf;
 mod text;
 
 pub use certification::certification;
+pub use costs::{COSTS_FORMAT, CostKind, CostLine, CostReport, CostTotals, CostYear, costs, costs_csv};
 pub use custody::{CUSTODY_FORMAT, CustodyReport, ExhibitReport, custody};
 pub use document::{Block, Column, Document};
 pub use error::ReportError;

@@ -58,6 +58,20 @@ pub enum RetrievalError {
         /// How many.
         offline: usize,
     },
+    /// Some of a plan's recordings cannot be there by the deadline, and nobody named the plan that says so.
+    #[error("{late} of {of} recordings cannot be here by the deadline. {why} {advice}")]
+    DeadlineRefused {
+        /// The plan that says so.
+        plan: PlanId,
+        /// How many cannot.
+        late: u32,
+        /// Of how many.
+        of: u32,
+        /// The first reason, as a sentence.
+        why: String,
+        /// What would have allowed it, as sentences.
+        advice: String,
+    },
     /// A hold could not be set or lifted everywhere.
     #[error("the hold could not be changed on {failed} of {of} recordings; the first: {first}: {why}")]
     HoldIncomplete {
@@ -183,6 +197,7 @@ impl Fault for RetrievalError {
             Self::TooLong { .. } => "retrieval.too_long",
             Self::PlanSuperseded { .. } => "retrieval.plan_superseded",
             Self::PlanNeeded { .. } => "retrieval.plan_needed",
+            Self::DeadlineRefused { .. } => "retrieval.deadline_refused",
             Self::HoldIncomplete { .. } => "retrieval.hold_incomplete",
             Self::Unverified { .. } => "retrieval.unverified",
             Self::DeskCopyChanged { .. } => "retrieval.desk_copy_changed",
@@ -207,9 +222,11 @@ impl Fault for RetrievalError {
             Self::NoMatter(_) | Self::NoPlan(_) | Self::NoRecording(_) | Self::NotInMatter { .. } => {
                 FaultKind::NotFound
             }
-            Self::MatterClosed(_) | Self::PlanSuperseded { .. } | Self::PlanNeeded { .. } | Self::Unverified { .. } => {
-                FaultKind::Refused
-            }
+            Self::MatterClosed(_)
+            | Self::PlanSuperseded { .. }
+            | Self::PlanNeeded { .. }
+            | Self::DeadlineRefused { .. }
+            | Self::Unverified { .. } => FaultKind::Refused,
             Self::MatterEmpty(_) | Self::Blank(_) | Self::TooLong { .. } | Self::Prices(_) => FaultKind::Invalid,
             Self::HoldIncomplete { .. } | Self::Interrupted(_) | Self::Package(_) => FaultKind::Io,
             Self::DeskCopyChanged { .. } | Self::Damaged { .. } => FaultKind::Corrupt,
@@ -253,6 +270,9 @@ impl Fault for RetrievalError {
             Self::TooLong { .. } => "Say it more briefly.".into(),
             Self::PlanSuperseded { newest, .. } => format!("Look at plan {newest} and approve that."),
             Self::PlanNeeded { .. } => "Make a plan, look at its cost and times, and approve it.".into(),
+            Self::DeadlineRefused { plan, .. } => {
+                format!("Agree on a later deadline and plan again, or name plan {plan} to have them late all the same.")
+            }
             Self::HoldIncomplete { .. } => "Set or lift the hold again; what was changed already stays.".into(),
             Self::Unverified { .. } => "Retrieve the missing recordings first, or export partially.".into(),
             Self::DeskCopyChanged { .. } => "Retrieve it again; the archive's own copy is not affected.".into(),

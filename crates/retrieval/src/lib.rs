@@ -5,6 +5,7 @@
 //! whether bytes are the archived ones is `holdfast-verify`'s. Everything that touches evidence stands in the ledger before it
 //! is done and again before its result is shown.
 
+mod costs;
 mod desk;
 mod error;
 mod evidence;

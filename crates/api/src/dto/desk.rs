@@ -166,6 +166,46 @@ dto! {
         pub totals: PlanTotals,
         /// What a person must know before approving.
         pub remarks: Vec<String>,
+        /// What cannot be answered by the deadline, each reason once; empty where all can.
+        pub refusals: Vec<PlanRefusal>,
+        /// What is chosen, by storage class and speed.
+        pub mix: Vec<PlanMix>,
+        /// Days that copies are asked to stay.
+        pub keep_days: u16,
+    }
+
+    /// One reason for which the deadline cannot be promised, with all recordings that it holds for.
+    pub struct PlanRefusal {
+        /// Stable: `plan.class_too_slow`, `plan.not_promised`, `plan.speed_too_slow`, `plan.queue_too_long`, `plan.under_way_too_slow`,
+        /// `plan.download_too_slow`, `plan.no_way_back`, `plan.object_missing`, `plan.deadline_past`.
+        pub code: String,
+        /// The provider's class in which they lie.
+        pub storage_class: String,
+        /// What people call it.
+        pub class_name: String,
+        /// For how many recordings.
+        pub items: u32,
+        /// Why, as a sentence.
+        pub reason: String,
+        /// What policy would have allowed it, or what to do, as sentences.
+        pub advice: String,
+        /// The earliest deadline that could be promised for them; null where there is no way at all.
+        pub earliest: Option<String>,
+    }
+
+    /// What is chosen for the recordings of one class.
+    pub struct PlanMix {
+        /// The provider's class.
+        pub storage_class: String,
+        /// The speed; null where nothing is to be asked for.
+        pub speed: Option<String>,
+        /// Recordings.
+        pub items: u32,
+        /// Bytes.
+        #[ts(type = "number")]
+        pub size_bytes: u64,
+        /// Cost as a decimal number, six places.
+        pub cost: String,
     }
 
     /// One recording's part of a plan.
@@ -187,6 +227,10 @@ dto! {
         pub chosen: Option<String>,
         /// Why it cannot make the deadline; null where it can.
         pub cannot_meet: Option<String>,
+        /// The same as a stable code; one of the plan's refusals says more.
+        pub refused: Option<String>,
+        /// Cost as chosen, as a decimal number, six places.
+        pub cost: String,
         /// Until when the copy stays, if asked for now.
         pub copy_expires_at: Option<String>,
     }
@@ -205,6 +249,8 @@ dto! {
         pub cost: String,
         /// Whether even the worst case meets the deadline.
         pub meets_deadline: bool,
+        /// Whether the provider may refuse it when demand is high.
+        pub may_be_refused: bool,
     }
 
     /// A plan in sum.
@@ -222,6 +268,16 @@ dto! {
         pub size_bytes: u64,
         /// Cost as a decimal number.
         pub cost: String,
+        /// Of it: requests.
+        pub requests_cost: String,
+        /// Of it: bringing bytes back.
+        pub bytes_cost: String,
+        /// Of it: keeping the copies beside what is archived (double storage).
+        pub copies_cost: String,
+        /// Of it: leaving a storage class before its minimum days are over.
+        pub early_deletion_cost: String,
+        /// Of it: sending bytes to the desk.
+        pub download_cost: String,
         /// ISO 4217.
         pub currency: String,
         /// When the last is expected.

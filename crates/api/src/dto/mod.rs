@@ -3,6 +3,7 @@
 
 mod archive;
 mod archiver;
+mod costs;
 mod desk;
 mod play;
 mod reach;
@@ -10,6 +11,7 @@ mod system;
 
 pub use archive::*;
 pub use archiver::*;
+pub use costs::*;
 pub use desk::*;
 pub use play::*;
 pub use reach::*;

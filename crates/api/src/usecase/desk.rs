@@ -1,8 +1,15 @@
 use super::archive::id;
 use crate::{ApiError, Caller, Holdfast, dto::*, task::lock, words};
 use holdfast_model::{ArchiveId, MatterId, PlanId, RehydrationSpeed};
-use holdfast_retrieval::{Choice, JobState, Matter, NewMatter, Plan, PlanRequest as DeskPlanRequest};
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use holdfast_retrieval::{
+    Choice, JobState, Matter, Money, NewMatter, Plan, PlanRequest as DeskPlanRequest, PlanState, RetrievalError,
+};
+use std::{
+    collections::{BTreeMap, HashMap},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 /// Longest that the driver sleeps: another process may have begun something meanwhile.
 const DRIVER_REST: Duration = Duration::from_secs(5);
@@ -125,20 +132,27 @@ impl Holdfast {
     /// Approves a plan (the matter's newest; one is made where there is none) and starts it.
     ///
     /// # Errors
-    /// `api.bad_id`, `retrieval.*`.
+    /// `api.bad_id`, `retrieval.*`; `retrieval.deadline_refused` where no plan is named and some recording cannot make the deadline.
     pub async fn retrieve(&self, caller: &Caller, r: RetrieveRequest) -> Result<RetrieveResult, ApiError> {
         let matter: MatterId = id(&r.matter)?;
         let plan: Option<PlanId> = r.plan.as_deref().map(id).transpose()?;
         let only = r.ids.as_deref().map(ids).transpose()?;
         let to = r.to.map(PathBuf::from);
+        // What misses the deadline is begun only where the plan that says so is named.
+        if plan.is_none()
+            && let Some(newest) = self.desk.newest_plan(&matter).await?.filter(|p| p.state == PlanState::Proposed)
+        {
+            in_time(&newest)?;
+        }
         let begin = async |plan: Option<&PlanId>| {
             self.desk.start(&matter, plan, only.as_deref(), to.clone(), caller.agent()).await
         };
         let started = match begin(plan.as_ref()).await {
             // Whoever asks to retrieve approves; where nothing was planned yet, the plan is made now and stands on record.
-            Err(holdfast_retrieval::RetrievalError::PlanNeeded { .. }) if plan.is_none() => {
+            Err(RetrievalError::PlanNeeded { .. }) if plan.is_none() => {
                 let request = DeskPlanRequest { only: only.clone(), ..DeskPlanRequest::default() };
                 let made = self.desk.make_plan(&matter, request, caller.agent()).await?;
+                in_time(&made)?;
                 begin(Some(&made.plan_id)).await?
             }
             other => other?,
@@ -366,6 +380,9 @@ fn plan_view(p: &Plan) -> PlanView {
         prices_dated: b.prices_dated.clone(),
         state: words::word(&p.state),
         remarks: b.remarks.clone(),
+        refusals: b.refusals.iter().map(refusal).collect(),
+        mix: mix(&b.items),
+        keep_days: b.keep_days,
         items: b
             .items
             .iter()
@@ -384,10 +401,13 @@ fn plan_view(p: &Plan) -> PlanView {
                         worst_ms: o.worst_ms,
                         cost: o.cost.to_string(),
                         meets_deadline: o.meets_deadline,
+                        may_be_refused: o.may_be_refused,
                     })
                     .collect(),
                 chosen: i.chosen.map(|s| words::word(&s)),
                 cannot_meet: i.cannot_meet.clone(),
+                refused: i.refused.map(|code| code.as_str().into()),
+                cost: i.cost.to_string(),
                 copy_expires_at: i.copy_expires_at.map(|t| t.to_string()),
             })
             .collect(),
@@ -398,12 +418,60 @@ fn plan_view(p: &Plan) -> PlanView {
             cannot_meet: b.totals.cannot_meet,
             size_bytes: b.totals.size_bytes,
             cost: b.totals.cost.to_string(),
+            requests_cost: b.totals.requests_cost.to_string(),
+            bytes_cost: b.totals.bytes_cost.to_string(),
+            copies_cost: b.totals.copies_cost.to_string(),
+            early_deletion_cost: b.totals.early_deletion_cost.to_string(),
+            download_cost: b.totals.download_cost.to_string(),
             currency: b.totals.currency.clone(),
             expected_at: b.totals.expected_at.to_string(),
             worst_at: b.totals.worst_at.to_string(),
             meets_deadline: b.totals.meets_deadline,
         },
     }
+}
+
+/// Refuses a plan that nobody named and that misses its deadline.
+fn in_time(plan: &Plan) -> Result<(), RetrievalError> {
+    let (b, t) = (&plan.body, &plan.body.totals);
+    let Some(first) = b.refusals.first() else { return Ok(()) };
+    Err(RetrievalError::DeadlineRefused {
+        plan: plan.plan_id.clone(),
+        late: t.cannot_meet,
+        of: t.items,
+        why: first.reason.clone(),
+        advice: first.advice.clone(),
+    })
+}
+
+fn refusal(r: &holdfast_retrieval::Refusal) -> PlanRefusal {
+    PlanRefusal {
+        code: r.code.as_str().into(),
+        storage_class: r.storage_class.clone(),
+        class_name: r.class_name.clone(),
+        items: r.items,
+        reason: r.reason.clone(),
+        advice: r.advice.clone(),
+        earliest: r.earliest.map(|t| t.to_string()),
+    }
+}
+
+/// By class and speed, in the order of their names; what is to be asked for before what is not.
+fn mix(items: &[holdfast_retrieval::PlanItem]) -> Vec<PlanMix> {
+    let mut by: BTreeMap<(bool, &str, Option<RehydrationSpeed>), (u32, u64, Money)> = BTreeMap::new();
+    for i in items {
+        let sum = by.entry((i.chosen.is_none(), &i.storage_class, i.chosen)).or_default();
+        *sum = (sum.0 + 1, sum.1.saturating_add(i.size_bytes), sum.2 + i.cost);
+    }
+    by.into_iter()
+        .map(|((_, class, speed), (items, size_bytes, cost))| PlanMix {
+            storage_class: class.to_owned(),
+            speed: speed.map(|s| words::word(&s)),
+            items,
+            size_bytes,
+            cost: cost.to_string(),
+        })
+        .collect()
 }
 
 fn availability(a: &holdfast_model::Availability, now: jiff::Timestamp) -> String {

@@ -2,6 +2,7 @@
 
 mod archive;
 mod archiver;
+mod costs;
 mod desk;
 mod link;
 mod play;

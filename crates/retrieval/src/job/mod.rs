@@ -389,13 +389,13 @@ impl Desk {
 
     pub(crate) fn job_of(&self, matter: &MatterId, exhibit: String, row: holdfast_index::IndexRow) -> Job {
         Job {
+            storage_class: row.storage_class_now().to_owned(),
             archive_id: row.archive_id,
             matter: matter.clone(),
             exhibit,
             ext: extension(row.locator.key.as_str()),
-            fixity: row.fixity.clone(),
-            locator: row.locator.clone(),
-            storage_class: row.storage_class_now().to_owned(),
+            fixity: row.fixity,
+            locator: row.locator,
             plan: None,
             speed: None,
             keep_days: self.parts().settings.keep_days,
