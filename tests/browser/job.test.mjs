@@ -158,3 +158,46 @@ test('when Holdfast is gone, the page says what happened and what to do', async 
   await p.getByText('See that “holdfast serve” is still running').waitFor();
   await p.context().close();
 });
+
+test('a deadline that Deep Archive cannot make is refused in words, and approving it says how many are late', async () => {
+  const own = await standIn(600);
+  own.archive.seedRefused();
+  const p = await page(browser);
+  await p.goto(`${own.address}#/matters/M-77`);
+  await p.getByRole('heading', { name: 'Writ of this morning' }).waitFor();
+  await p.keyboard.press('p');
+  await p.getByText('plan.class_too_slow').waitFor();
+  const said = await p.locator('.refusal').innerText();
+  assert.match(said, /S3 Glacier Deep Archive:/);
+  assert.match(said, /lifecycle rule that keeps recordings for their first 412 days/);
+  assert.match(said, /The earliest that can be promised/);
+  await p.getByLabel('What is chosen').getByText('DEEP_ARCHIVE').waitFor();
+  await p.getByLabel('What the cost is made of').getByText('Copies for 7 days, beside what is archived').waitFor();
+  await p.keyboard.press('b');
+  assert.match(await focused(p), /^Approve and bring back all the same, \d late: costs USD/);
+  assert.deepEqual(p.complaints, []);
+  await p.context().close();
+  await own.close();
+});
+
+test('costs are counted and copied by keyboard', async () => {
+  const own = await standIn(60);
+  const p = await page(browser, { permissions: ['clipboard-read', 'clipboard-write'] });
+  await p.goto(`${own.address}#/archiver`);
+  await p.getByRole('heading', { name: 'Archiver' }).waitFor();
+  await tabTo(p, 'Costs');
+  await p.keyboard.press('Enter');
+  await p.getByText('Nothing was counted yet').waitFor();
+  await tabTo(p, 'Count now');
+  await p.keyboard.press('Enter');
+  await p.getByRole('row', { name: /S3 Glacier Deep Archive/ }).getByText('45.10').waitFor();
+  await p.getByText('USD 12,092').waitFor();
+  await tabTo(p, 'Copy as CSV');
+  await p.keyboard.press('Enter');
+  await p.getByText('The table was copied').first().waitFor();
+  assert.match(await p.evaluate(() => navigator.clipboard.readText()), /^what,storage_class/);
+  assert.deepEqual(own.archive.asked.filter((a) => a.command === 'costs').map((a) => a.request.count), [false, true]);
+  assert.deepEqual(p.complaints, []);
+  await p.context().close();
+  await own.close();
+});

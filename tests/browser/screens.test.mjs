@@ -9,6 +9,7 @@ let server;
 let browser;
 before(async () => {
   server = await standIn(600);
+  server.archive.seedRefused();
   browser = await launch();
 });
 after(async () => {
@@ -38,6 +39,9 @@ const SCREENS = [
   ['jobs', '#/jobs', 'Nothing is on its way'],
   ['archiver', '#/archiver', 'Quarantine'],
   ['quarantine', '#/archiver', 'Truncation detected', button(/^Decide…/)],
+  ['costs, nothing counted', '#/archiver/costs', 'Nothing was counted yet'],
+  ['costs', '#/archiver/costs', 'Costs', async (p) => { await p.getByRole('button', { name: /^Count/ }).click(); await p.getByText('S3 Glacier Deep Archive').first().waitFor(); }],
+  ['plan that is refused', '#/matters/M-77?plan=1', 'The earliest that can be promised'],
   ['custody', '#/custody', 'Signed checkpoint', async (p) => { await p.getByRole('button', { name: 'Check the whole ledger' }).click(); await p.getByText('This ledger is verified').waitFor(); }],
   ['settings', '#/settings', 'Settings in force'],
   ['help', '#/search', 'grid', key('?')],
@@ -46,6 +50,7 @@ const SCREENS = [
 for (const colorScheme of ['light', 'dark']) {
   for (const [name, hash, wait, act] of SCREENS) {
     test(`${name}, ${colorScheme}`, async () => {
+      server.archive.counted = null;
       const p = await page(browser, { colorScheme });
       await p.goto(server.address + hash);
       await (wait === 'grid' ? p.locator('#row-0').or(p.getByText('Row 1…')) : p.getByText(wait).first()).first().waitFor();
@@ -59,7 +64,7 @@ for (const colorScheme of ['light', 'dark']) {
 
 test('a narrow window keeps every screen usable without scrolling sideways', async () => {
   const p = await page(browser, { viewport: { width: 720, height: 800 } });
-  for (const hash of ['#/search', `#/recording/${idOf(9)}`, '#/matters', '#/matters/M-1', '#/archiver', '#/custody', '#/settings']) {
+  for (const hash of ['#/search', `#/recording/${idOf(9)}`, '#/matters', '#/matters/M-1', '#/archiver', '#/archiver/costs', '#/matters/M-77', '#/custody', '#/settings']) {
     await p.goto(server.address + hash);
     await p.locator('main h1').first().waitFor({ state: 'attached' });
     const overflow = await p.evaluate(() => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ResultRow, SearchPage, SearchRequest } from '../src/bindings';
-import { PAGE, Rows } from '../src/lib/rows';
+import { PAGE, Rows } from '../src/lib/rows.svelte';
 import { emptySearch } from '../src/lib/search';
 
 /** An archive of `n` results, newest first, unevenly spread over time, that counts what it is asked. */
@@ -123,5 +123,23 @@ describe('rows with counts by year', () => {
       expect(rows.get(200_005)?.archive_id).toBe('200005');
       expect(a.asked()).toBeLessThan(complete ? 8 : 16);
     }
+  });
+
+  it('grows by its end where the index counts within bounds, over pages on which nothing matched', async () => {
+    const N = 730;
+    const search = async (request: SearchRequest): Promise<SearchPage> => {
+      // Every other call went through as many as it may and found nothing.
+      const [at = 0, empty = 0] = (request.cursor ?? '0/0').split('/').map(Number);
+      if (at > 0 && empty === 0) return { total: 300, total_is_exact: false, results: [], next_cursor: `${at}/1` };
+      const end = Math.min(at + (request.limit ?? 50), N);
+      const results = Array.from({ length: end - at }, (_, i) => ({ archive_id: String(at + i), start: new Date(END - (at + i) * 1000).toISOString() }) as ResultRow);
+      return { total: 300, total_is_exact: false, results, next_cursor: end < N ? `${end}/0` : null };
+    };
+    const first = await search({ ...base, limit: PAGE });
+    const rows = new Rows(base, first, search);
+    expect([rows.total, rows.exact]).toEqual([300, false]);
+    for (let guard = 0; !rows.exact && guard < 20; guard += 1) await rows.load(rows.total - 10, rows.total);
+    expect([rows.total, rows.exact]).toEqual([N, true]);
+    expect(await rows.ids(0, N)).toEqual(Array.from({ length: N }, (_, i) => String(i)));
   });
 });

@@ -17,6 +17,11 @@ export class Archive {
       { id: 'Q-1', source: 'export-2026', item: 'conv-100777/rec-1.wav', reason: 'truncation_detected', sentence: 'The recording is 14 s long; its source says 92 s.', expected: '92.000 s', found: '14.020 s', since: iso(NEWEST - 3e8), kept_at: 'quarantine/Q-1', state: 'quarantined', resolution: null },
       { id: 'Q-2', source: 'export-2026', item: 'conv-100901/rec-1.json', reason: 'missing_field', sentence: 'The metadata names no end of the interaction.', expected: 'end', found: null, since: iso(NEWEST - 2e8), kept_at: null, state: 'quarantined', resolution: null },
     ];
+    this.secrets = [
+      { name: 'aws', meaning: 'An access key of AWS, where neither profile nor single sign-on is used.', from: 'keyring', entered_at: iso(NEWEST), used: true },
+      { name: 'azure-sas', meaning: 'A shared access signature for Azure.', from: null, entered_at: null, used: false },
+      { name: 'smtp-password', meaning: 'The password of the mail server.', from: null, entered_at: null, used: true },
+    ];
     this.seed();
   }
 
@@ -25,6 +30,12 @@ export class Archive {
     this.matters.get('M-1').held = true;
     this.matters.get('M-1').items = [1, 4, 7, 0].map((i) => idOf(i));
     this.matter_create({ name: 'Regulator inquiry 7', reference: 'FIN-2026-07', justification: 'Complaint handling in 2026', deadline: iso(Date.now() + 9 * 86_400_000) }, 'M-2');
+  }
+
+  /** A matter whose deadline Deep Archive cannot make. */
+  seedRefused() {
+    this.matter_create({ name: 'Writ of this morning', reference: '26-CV-77', justification: 'Subpoena: an answer in four hours', deadline: iso(Date.now() + 4 * 3_600_000) }, 'M-77');
+    this.matters.get('M-77').items = [1, 4, 7, 0].map((i) => idOf(i));
   }
 
   row(id) {
@@ -41,7 +52,7 @@ export class Archive {
   }
 
   status() {
-    return { version: '0.1.0', home: '/home/rosa/.local/share/holdfast', person: 'Rosa Lindgren', role: 'legal', cloud_identity: null, archive: 'local', index: 'sqlite', trouble: null, recordings: this.rows, ledger_entries: 1002, open_matters: [...this.matters.values()].filter((m) => m.state === 'open').length, quarantined: this.quarantine.filter((q) => q.state === 'quarantined').length, keys: 'The keys are in a file that only your account can read; this machine has no keyring.', keys_in: 'file', ledger_key: 'b1'.repeat(32), ledger_id: 'holdfast/0123456789abcdef', demo: true, ffmpeg: true };
+    return { version: '0.1.0', home: '/home/rosa/.local/share/holdfast', person: 'Rosa Lindgren', role: 'legal', cloud_identity: 'arn:aws:sts::111122223333:assumed-role/holdfast-reader/rosa', archive: 's3', index: 'dynamodb', trouble: null, recordings: this.rows, ledger_entries: 1002, open_matters: [...this.matters.values()].filter((m) => m.state === 'open').length, quarantined: this.quarantine.filter((q) => q.state === 'quarantined').length, keys: 'The keys are in a file that only your account can read; this machine has no keyring.', keys_in: 'file', ledger_key: 'b1'.repeat(32), ledger_id: 'holdfast/0123456789abcdef', demo: true, ffmpeg: true };
   }
 
   /** Results are arithmetic: "before T" and the cursor are positions. Words and filters thin the list out. */
@@ -59,7 +70,7 @@ export class Archive {
     const at = (n) => (matches.every ? n : matches.list[n]);
     const results = [];
     for (let n = begin; n < end; n += 1) results.push(this.row(idOf(at(n))));
-    const page = { total, results, next_cursor: end < matches.count ? String(end) : null };
+    const page = { total, total_is_exact: true, results, next_cursor: end < matches.count ? String(end) : null };
     if (r.facets) page.facets = this.facets(matches, at);
     return page;
   }
@@ -105,7 +116,7 @@ export class Archive {
         seen = before(year);
       }
     }
-    return Object.fromEntries(Object.entries(counts).map(([k, v]) => [k, Object.entries(v).map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count)]));
+    return { complete: true, ...Object.fromEntries(Object.entries(counts).map(([k, v]) => [k, Object.entries(v).map(([value, count]) => ({ value, count })).sort((a, b) => b.count - a.count)])) };
   }
 
   recording({ id }) {
@@ -195,18 +206,111 @@ export class Archive {
       const row = this.row(id);
       const deep = row.tier === 'deep_cold';
       const all = row.availability === 'online' ? [] : deep ? [['standard', 9 * H, 12 * H, '0.000412'], ['bulk', 36 * H, 48 * H, '0.000061']] : [['expedited', 180_000, 300_000, '0.010300'], ['standard', 4 * H, 5 * H, '0.000150'], ['bulk', 8 * H, 12 * H, '0.000000']];
-      const options = all.map(([s, expected_ms, worst_ms, cost]) => ({ speed: s, expected_ms, worst_ms, cost, meets_deadline: worst_ms <= left }));
+      const options = all.map(([s, expected_ms, worst_ms, cost]) => ({ speed: s, expected_ms, worst_ms, cost, meets_deadline: worst_ms <= left, may_be_refused: s === 'expedited' }));
       const chosen = options.find((o) => o.speed === speed) ?? options.findLast((o) => o.meets_deadline) ?? options[0] ?? null;
-      return { archive_id: id, tier: row.tier, storage_class: deep ? 'DEEP_ARCHIVE' : row.tier === 'hot' ? 'STANDARD' : 'GLACIER', availability: row.availability, size_bytes: row.size_bytes, options, chosen: chosen?.speed ?? null, cannot_meet: chosen && !chosen.meets_deadline ? `Even ${chosen.speed} takes up to ${chosen.worst_ms / H} h from deep cold storage.` : null, copy_expires_at: chosen ? iso(Date.now() + 7 * 86_400_000) : null };
+      return { archive_id: id, tier: row.tier, storage_class: deep ? 'DEEP_ARCHIVE' : row.tier === 'hot' ? 'STANDARD' : 'GLACIER', availability: row.availability, size_bytes: row.size_bytes, options, chosen: chosen?.speed ?? null, cannot_meet: chosen && !chosen.meets_deadline ? `Even ${chosen.speed} takes up to ${chosen.worst_ms / H} h from deep cold storage.` : null, refused: chosen && !chosen.meets_deadline ? 'plan.class_too_slow' : null, cost: chosen?.cost ?? '0.000090', copy_expires_at: chosen ? iso(Date.now() + 7 * 86_400_000) : null };
     });
     const taken = items.map((i) => i.options.find((o) => o.speed === i.chosen)).filter(Boolean);
     const worst = Math.max(0, ...taken.map((o) => o.worst_ms));
     const late = items.filter((i) => i.cannot_meet).length;
+    const mix = [...new Set(items.map((i) => `${i.storage_class} ${i.chosen ?? ''}`))].map((key) => {
+      const [storage_class, speed] = key.split(' ');
+      const own = items.filter((i) => `${i.storage_class} ${i.chosen ?? ''}` === key);
+      return { storage_class, speed: speed || null, items: own.length, size_bytes: own.reduce((n, i) => n + i.size_bytes, 0), cost: own.reduce((n, i) => n + Number(i.cost), 0).toFixed(6) };
+    });
+    const refusals = late
+      ? [{ code: 'plan.class_too_slow', storage_class: 'DEEP_ARCHIVE', class_name: 'S3 Glacier Deep Archive', items: late, reason: 'The fastest way back from S3 Glacier Deep Archive (Standard) may take 12 h; the deadline is in 4 h.', advice: 'What would have allowed it: a lifecycle rule that keeps recordings for their first 412 days in S3 Glacier Flexible Retrieval (Expedited retrieval within 5 min) or S3 Glacier Instant Retrieval (readable at once), and only then in S3 Glacier Deep Archive. It can be made for recordings to come; it does not make these faster.', earliest: iso(Date.now() + worst) }]
+      : [];
     m.plan = {
+      mix, refusals, keep_days: 7,
       plan_id: `P-${Date.now()}`, matter_id: matter, deadline: m.deadline, made_at: iso(Date.now()), prices_dated: '2026-06-30', state: 'proposed', items, remarks: late ? ['Deep cold storage knows no faster way.'] : [],
-      totals: { items: items.length, online: items.length - taken.length, to_rehydrate: taken.length, cannot_meet: late, size_bytes: items.reduce((n, i) => n + i.size_bytes, 0), cost: taken.reduce((n, o) => n + Number(o.cost), 0).toFixed(6), currency: 'USD', expected_at: iso(Date.now() + Math.max(0, ...taken.map((o) => o.expected_ms))), worst_at: iso(Date.now() + worst), meets_deadline: late === 0 && worst <= left },
+      totals: { items: items.length, online: items.length - taken.length, to_rehydrate: taken.length, cannot_meet: late, size_bytes: items.reduce((n, i) => n + i.size_bytes, 0), cost: taken.reduce((n, o) => n + Number(o.cost), 0).toFixed(6), requests_cost: '0.000100', bytes_cost: '0.000062', copies_cost: '0.004100', early_deletion_cost: '0.000000', download_cost: '0.000900', currency: 'USD', expected_at: iso(Date.now() + Math.max(0, ...taken.map((o) => o.expected_ms))), worst_at: iso(Date.now() + worst), meets_deadline: late === 0 && worst <= left },
     };
     return m.plan;
+  }
+
+  link_make({ id, matter, valid_s, reason }) {
+    if (!reason) throw fail('link.reason_needed', 'a link to this recording needs a reason, which is kept in the ledger', 'Say why you give it out.');
+    const ids = id ? [id] : this.need(matter).items;
+    return {
+      links: ids.map((archive_id, i) => {
+        const online = this.row(archive_id).availability === 'online';
+        return online
+          ? { archive_id, url: `https://acme-media.s3.us-east-1.amazonaws.com/recordings/${archive_id}.wav?X-Amz-Expires=${valid_s}&X-Amz-Signature=${'ab'.repeat(32)}`, until: iso(Date.now() + valid_s * 1000), ledger: 1003 + i, code: null, problem: null }
+          : { archive_id, url: null, until: null, ledger: 1003 + i, code: 'store.offline', problem: 'this recording lies in the cold tier; a link to it would open nothing. Retrieve it first.' };
+      }),
+    };
+  }
+
+  credentials() {
+    return { credentials: this.secrets };
+  }
+
+  credential_set({ name }) {
+    Object.assign(this.secrets.find((s) => s.name === name), { from: 'keyring', entered_at: iso(Date.now()) });
+    return this.credentials();
+  }
+
+  credential_clear({ name }) {
+    Object.assign(this.secrets.find((s) => s.name === name), { from: null, entered_at: null });
+    return this.credentials();
+  }
+
+  notifications() {
+    const one = (id, channel, kind, subject, state, more = {}) => ({ id, channel, kind, matter_id: 'M-1', subject, state, attempts: 1, problem: null, created_at: iso(NEWEST), updated_at: iso(NEWEST), due_at: null, ...more });
+    return {
+      channels: ['desktop', 'email', 'webhook:court'],
+      notifications: [
+        one('N-3', 'webhook:court', 'ready', 'Doe v. Acme: all recordings are verified', 'pending', { attempts: 3, problem: 'the receiver answered 503', due_at: iso(Date.now() + 90_000) }),
+        one('N-3', 'email', 'ready', 'Doe v. Acme: all recordings are verified', 'sent'),
+        one('N-2', 'webhook:court', 'expiring', 'Doe v. Acme: a copy lapses in 24 h', 'given_up', { attempts: 8, problem: 'the receiver could not be reached' }),
+      ],
+    };
+  }
+
+  notify_test() {
+    return { channels: [{ channel: 'desktop', sent: true, problem: null }, { channel: 'webhook:court', sent: false, problem: 'the receiver answered 503' }] };
+  }
+
+  preflight() {
+    const check = (code, title, outcome, says, more = {}) => ({ code: `preflight.${code}`, title, place: 'acme-media', outcome, says, missing: null, next: null, elapsed_ms: 120, ...more });
+    const checks = [
+      check('clock', 'The clocks agree', 'passed', 'This machine is 0.2 s from the storage.', { place: '' }),
+      check('object_lock', 'A lock that is set holds', 'passed', 'A probe under lock could not be deleted.'),
+      check('restore', 'Rehydration may be asked for', 'failed', 'RestoreObject was denied.', { missing: 's3:RestoreObject', next: 'Give the reader role s3:RestoreObject on acme-media/recordings/*.' }),
+      check('account', 'The storage account keeps versions', 'skipped', 'This is not Azure.', { place: '' }),
+    ];
+    for (const c of checks) this.tell({ event: 'preflight', check: c });
+    return { checks, green: false, passed: 2, failed: 1, skipped: 1, probes: 'preflight/2026-11-20/5f0c', stopped: false };
+  }
+
+  costs({ count }) {
+    if (count) {
+      this.tell({ event: 'progress', task: 'costs', stage: 'Counting what is kept', done: 300, total: 600, unit: 'recordings', left_ms: 900 });
+      this.tell({ event: 'progress', task: 'costs', stage: 'Counting what is kept', done: 600, total: 600, unit: 'recordings', left_ms: 0 });
+      const line = (kind, storage_class, class_name, objects, size_bytes, month, on_top, standard, saving, min_days, early) => ({
+        kind, storage_class, class_name, objects, size_bytes, billed_bytes: Math.round(size_bytes * 1.1), month, month_on_top: on_top, month_standard: standard, saving_year: saving, moved_once: month === null ? null : '0.05', min_days, early_deletion: early,
+      });
+      this.counted = {
+        counted_at: iso(Date.now()), prices_dated: '2026-11-01', prices_source: 'Public list prices without discounts: AWS us-east-1.', currency: 'USD',
+        lines: [
+          line('recordings', 'DEEP_ARCHIVE', 'S3 Glacier Deep Archive', 812_400, 48.2e12, '45.10', '0.41', '1033', '11855', 180, '12.20'),
+          line('recordings', 'GLACIER', 'S3 Glacier Flexible Retrieval', 20_100, 1.1e12, '3.70', '0.01', '23.56', '238', 90, '0.00'),
+          line('metadata', 'STANDARD', 'S3 Standard', 2_497_500, 9.2e9, '0.20', '0.00', '0.20', '0.00', 0, '0.00'),
+          line('metadata', 'STANDARD_IA', 'S3 Standard-Infrequent Access', 4_000, 8.1e6, '0.01', '0.01', '0.01', '-0.07', 30, '0.00'),
+          line('recordings', 'TAPE', 'TAPE', 3, 4e6, null, null, null, null, 0, null),
+        ],
+        years: [2026, 2025, 2024].map((year) => ({ year, objects: 277_500, size_bytes: 16.4e12, month: '16.27', month_standard: '352', saving_year: '4029' })),
+        totals: { objects: 3_334_003, recordings: 832_503, size_bytes: 49.3e12, month: '49.01', year: '588', month_standard: '1057', saving_year: '12092', unpriced: 3 },
+        remarks: ['An estimate at list prices, not a bill: storage of the newest version of each object, a month of 30 days, a year of twelve.', 'The price list of 2026-11-01 has no storage price for TAPE: its 3 objects are counted, but in no amount.'],
+      };
+    }
+    return { report: this.counted ?? null };
+  }
+
+  costs_file() {
+    if (!this.counted) throw fail('api.not_counted', 'what the storage keeps was not counted yet', 'Count it first.');
+    return { name: 'holdfast-costs.csv', media_type: 'text/csv', text: 'what,storage_class\r\nrecordings,DEEP_ARCHIVE\r\n' };
   }
 
   retrieve({ matter }) {

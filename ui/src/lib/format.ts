@@ -100,6 +100,14 @@ export function money(decimal: string, currency: string): string {
   return `${currency} ${sign}${grouped}.${needed.padEnd(2, '0')}`;
 }
 
+/** A rounded amount as it came, grouped: `USD 1,240`, `0.53`; a dash where there is none. */
+export function estimate(amount: string | null | undefined, currency = ''): string {
+  if (!amount) return '–';
+  const [whole = '0', cents] = amount.replace('-', '').split('.');
+  const text = `${amount.startsWith('-') ? '−' : ''}${numbers.format(BigInt(whole))}${cents ? `.${cents}` : ''}`;
+  return currency ? `${currency} ${text}` : text;
+}
+
 /** A long hexadecimal digest, broken into groups that can be read aloud. */
 export function groups(hex: string): string {
   return hex.replace(/(.{8})(?=.)/g, '$1 ');

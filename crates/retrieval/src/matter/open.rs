@@ -247,8 +247,8 @@ impl Desk {
     }
 
     async fn check_known(&self, ids: &[ArchiveId]) -> Result<(), RetrievalError> {
-        for id in ids {
-            self.row(id).await?;
+        for batch in ids.chunks(1000) {
+            self.rows(batch).await?;
         }
         Ok(())
     }

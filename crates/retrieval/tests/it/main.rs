@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)] // these are tests
 
 mod clouds;
+mod counted;
 mod crash;
 mod desks;
 mod export;
 mod machine;
+mod many;
 mod matters;
 mod tamper;
 mod world;

@@ -4,6 +4,9 @@
 // read everything in between. But results are sorted by time, newest first, and every answer says how many match in all. So a
 // search narrowed to "before T" tells exactly where T stands: position = total - total(before T). A few guesses at T, each
 // between two known positions, land within a page or two of the wanted one, whatever the number of results.
+//
+// An index in a cloud counts within bounds only ("at least 1,000"). Then nothing can be jumped to: the list is as long as what is
+// known to be there, is read on by the cursor, and grows when its end is reached.
 import type { FacetCounts, ResultRow, SearchPage, SearchRequest } from '../bindings';
 
 /** Where reading can begin: the row at `index` is the first that this request returns. */
@@ -22,21 +25,27 @@ export const PAGE = 200;
 const NEAR = 3 * PAGE;
 const KEEP = 6000;
 const GUESSES = 16;
+/** Pages without a match that are read in one go before somebody must scroll again. */
+const EMPTY_PAGES = 20;
 
 export class Rows {
-  readonly total: number;
-  /** Whether there are no more than `total`. */
-  readonly exact: boolean;
+  /** How many rows the list has: all that match where `exact`, else those known so far. */
+  total = $state(0);
+  /** Whether nothing matches beyond `total`. */
+  exact = $state(true);
   #base: SearchRequest;
   #search: (request: SearchRequest) => Promise<SearchPage>;
   #rows = new Map<number, ResultRow>();
   #entries: Entry[] = [];
   #marks: Mark[];
   #turn: Promise<unknown> = Promise.resolve();
+  /** Whether totals are exact, so that times can be turned into positions. */
+  #jumps: boolean;
 
   constructor(base: SearchRequest, first: SearchPage, search: (request: SearchRequest) => Promise<SearchPage>) {
-    this.total = first.total;
+    this.total = Math.max(first.total, first.results.length);
     this.exact = first.total_is_exact;
+    this.#jumps = first.total_is_exact;
     this.#base = { ...base, facets: false, limit: PAGE, cursor: null };
     this.#search = search;
     this.#marks = years(first.facets?.year ?? [], first.total);
@@ -88,15 +97,28 @@ export class Rows {
       // The archive may have changed under the search: never turn in a circle.
       stuck = this.#missing(from, to) === missing ? stuck + 1 : 0;
     }
+    if (!this.exact && to >= this.total) await this.#grow();
     this.#forget(from, to);
+  }
+
+  /** Reads on from the last known row, over pages on which nothing matched, until there are more rows or no more pages. */
+  async #grow(): Promise<void> {
+    for (let pages = 0; pages < EMPTY_PAGES; pages += 1) {
+      const { index, request } = this.#best(this.total);
+      const page = await this.#search(request);
+      const next = this.#take(index, request, page);
+      const known = index + page.results.length;
+      const before = this.total;
+      this.total = Math.max(before, known);
+      this.exact = next === undefined;
+      if (this.exact || this.total > before) break;
+    }
   }
 
   /** The best known place to begin reading towards `index`, found by guessing times where none is near. */
   async #entryNear(index: number): Promise<Entry> {
     let best = this.#best(index);
-    // Where totals are only bounds, positions do not follow from them.
-    if (!this.exact) return best;
-    for (let guess = 0; guess < GUESSES && index - best.index > NEAR; guess += 1) {
+    for (let guess = 0; this.#jumps && guess < GUESSES && index - best.index > NEAR; guess += 1) {
       const before = this.#timeBefore(index - PAGE, guess);
       if (before === undefined) break;
       const request = { ...this.#base, to: new Date(before).toISOString() };
@@ -138,9 +160,12 @@ export class Rows {
     const first = page.results[0];
     if (first) this.#mark(index, Date.parse(first.start));
     if (last) this.#mark(index + page.results.length - 1, Date.parse(last.start));
-    if (!page.next_cursor || page.results.length === 0) return undefined;
+    if (!page.next_cursor || (this.#jumps && page.results.length === 0)) return undefined;
     const next = { index: index + page.results.length, request: { ...request, cursor: page.next_cursor } };
-    if (!this.#entries.some((e) => e.index === next.index)) this.#entries.push(next);
+    const same = this.#entries.findIndex((e) => e.index === next.index);
+    // After an empty page reading goes on behind it, not before it again.
+    if (same < 0) this.#entries.push(next);
+    else if (page.results.length === 0) this.#entries[same] = next;
     return next;
   }
 

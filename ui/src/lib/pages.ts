@@ -1,0 +1,5 @@
+// The pages inside a place of the main list.
+export const ARCHIVER_PAGES = [
+  ['#/archiver', 'Health'],
+  ['#/archiver/costs', 'Costs'],
+] as const;
