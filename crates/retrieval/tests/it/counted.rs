@@ -41,7 +41,7 @@ struct Cloud(Calls);
 #[async_trait]
 impl Rehydrator for Cloud {
     fn options(&self, _: &str) -> Vec<RehydrationOption> {
-        let hours = |h| Duration::from_secs(h * 3600);
+        let hours = |h: u64| Duration::from_secs(h * 3600);
         [(RehydrationSpeed::Standard, 9, 12), (RehydrationSpeed::Bulk, 24, 48)]
             .map(|(speed, expected, worst)| RehydrationOption { speed, expected: hours(expected), worst: hours(worst) })
             .into()
