@@ -201,3 +201,56 @@ test('costs are counted and copied by keyboard', async () => {
   await p.context().close();
   await own.close();
 });
+
+test('a link is made by keyboard, shown once, and its time is at most two hours', async () => {
+  const p = await page(browser, { permissions: ['clipboard-read', 'clipboard-write'] });
+  await p.goto(`${server.address}#/recording/${idOf(3)}`);
+  await p.getByRole('button', { name: 'Make a link…' }).waitFor();
+  await p.keyboard.press('i');
+  await p.getByRole('dialog').waitFor();
+  assert.equal(await p.getByLabel('Works for').inputValue(), '3600');
+  assert.deepEqual(await p.getByLabel('Works for').locator('option').evaluateAll((all) => all.map((o) => Number(o.value))), [900, 1800, 3600, 7200]);
+  assert.ok(await p.getByRole('button', { name: 'Make the link' }).isDisabled(), 'not without a reason');
+  await tabTo(p, 'Who gets it, and why');
+  await p.keyboard.type('Counsel for Doe');
+  await p.keyboard.press('Control+Enter');
+  await p.getByText('Shown this once').waitFor();
+  await tabTo(p, 'Copy');
+  await p.keyboard.press('Enter');
+  await p.getByRole('button', { name: /^Copied/ }).waitFor();
+  assert.match(await p.evaluate(() => navigator.clipboard.readText()), /^https:\/\/acme-media\.s3/);
+  assert.deepEqual(asked('link_make').at(-1), { valid_s: 3600, reason: 'Counsel for Doe', id: idOf(3) });
+  await p.keyboard.press('Escape');
+  await p.keyboard.press('i');
+  await p.getByRole('button', { name: 'Make the link' }).waitFor();
+  assert.equal(await p.getByText('X-Amz-Signature').count(), 0, 'the address is gone');
+  assert.deepEqual(p.complaints, []);
+  await p.context().close();
+});
+
+test('a credential is typed unseen, kept, and taken away again', async () => {
+  const own = await standIn(10);
+  const p = await page(browser);
+  await p.goto(`${own.address}#/settings`);
+  await p.getByRole('heading', { name: 'Settings', exact: true }).waitFor();
+  await tabTo(p, 'Cloud');
+  await p.keyboard.press('Enter');
+  await p.getByText('assumed-role/holdfast-reader').waitFor();
+  await tabTo(p, 'Enter… smtp-password');
+  await p.keyboard.press('Enter');
+  assert.equal(await p.getByLabel('Value').getAttribute('type'), 'password');
+  await p.keyboard.type('hunter2');
+  await p.keyboard.press('Enter');
+  await p.getByRole('row', { name: /smtp-password/ }).getByText('Keyring').waitFor();
+  assert.ok(!(await p.content()).includes('hunter2'));
+  await tabTo(p, 'Remove… smtp-password');
+  await p.keyboard.press('Enter');
+  await tabTo(p, 'Remove');
+  await p.keyboard.press('Enter');
+  await p.getByRole('row', { name: /smtp-password/ }).getByText('none').waitFor();
+  const asked = own.archive.asked.filter((a) => a.command.startsWith('credential_')).map((a) => a.command);
+  assert.deepEqual(asked, ['credential_set', 'credential_clear']);
+  assert.deepEqual(p.complaints, []);
+  await p.context().close();
+  await own.close();
+});

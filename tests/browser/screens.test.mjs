@@ -39,6 +39,13 @@ const SCREENS = [
   ['jobs', '#/jobs', 'Nothing is on its way'],
   ['archiver', '#/archiver', 'Quarantine'],
   ['quarantine', '#/archiver', 'Truncation detected', button(/^Decide…/)],
+  ['make a link', `#/recording/${idOf(3)}`, 'Chain of custody', async (p) => { await p.getByRole('button', { name: /^Make (a link|links)/ }).click(); await p.getByRole('dialog').waitFor(); }],
+  ['a link, made', `#/recording/${idOf(3)}`, 'Chain of custody', async (p) => { await p.getByRole('button', { name: /^Make (a link|links)/ }).click(); await p.getByLabel('Who gets it, and why').fill('Counsel for Doe'); await p.keyboard.press('Control+Enter'); await p.getByText('Shown this once').waitFor(); }],
+  ['links of a matter, made', '#/matters/M-1', 'Under legal hold', async (p) => { await p.getByRole('button', { name: /^Make (a link|links)/ }).click(); await p.getByLabel('Who gets it, and why').fill('Counsel for Doe'); await p.keyboard.press('Control+Enter'); await p.getByText('a link to it would open nothing').first().waitFor(); }],
+  ['notifications', '#/jobs', 'given up'],
+  ['cloud', '#/settings/cloud', 'smtp-password', button('Send a trial')],
+  ['enter a credential', '#/settings/cloud', 'smtp-password', async (p) => { await p.getByRole('button', { name: 'Enter… smtp-password' }).click(); await p.getByLabel('Value').waitFor(); }],
+  ['remove a credential', '#/settings/cloud', 'smtp-password', async (p) => { await p.getByRole('button', { name: 'Remove… aws' }).click(); await p.getByRole('dialog').waitFor(); }],
   ['costs, nothing counted', '#/archiver/costs', 'Nothing was counted yet'],
   ['costs', '#/archiver/costs', 'Costs', async (p) => { await p.getByRole('button', { name: /^Count/ }).click(); await p.getByText('S3 Glacier Deep Archive').first().waitFor(); }],
   ['plan that is refused', '#/matters/M-77?plan=1', 'The earliest that can be promised'],
@@ -64,7 +71,7 @@ for (const colorScheme of ['light', 'dark']) {
 
 test('a narrow window keeps every screen usable without scrolling sideways', async () => {
   const p = await page(browser, { viewport: { width: 720, height: 800 } });
-  for (const hash of ['#/search', `#/recording/${idOf(9)}`, '#/matters', '#/matters/M-1', '#/archiver', '#/archiver/costs', '#/matters/M-77', '#/custody', '#/settings']) {
+  for (const hash of ['#/search', `#/recording/${idOf(9)}`, '#/matters', '#/matters/M-1', '#/archiver', '#/archiver/costs', '#/matters/M-77', '#/custody', '#/settings', '#/settings/cloud', '#/jobs']) {
     await p.goto(server.address + hash);
     await p.locator('main h1').first().waitFor({ state: 'attached' });
     const overflow = await p.evaluate(() => {

@@ -3,3 +3,8 @@ export const ARCHIVER_PAGES = [
   ['#/archiver', 'Health'],
   ['#/archiver/costs', 'Costs'],
 ] as const;
+
+export const SETTINGS_PAGES = [
+  ['#/settings', 'General'],
+  ['#/settings/cloud', 'Cloud'],
+] as const;
