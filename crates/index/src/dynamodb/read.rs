@@ -48,7 +48,7 @@ pub(super) struct Question<'a> {
 
 /// Where candidates come from.
 enum Source {
-    Walk(Walk),
+    Walk(Box<Walk>),
     /// Few, in order.
     Here(std::vec::IntoIter<Candidate>),
 }
@@ -212,7 +212,7 @@ impl<'a> Question<'a> {
         }
         if let Some((field, value)) = self.value() {
             let partitions = (0..g.spread(field)).map(|shard| g.value(&self.salt, field, value, shard)).collect();
-            return Ok(Source::Walk(Walk::over(table, g, partitions, sort, bounds, after)));
+            return Ok(Source::Walk(Box::new(Walk::over(table, g, partitions, sort, bounds, after))));
         }
         if let Some(until) = self.range(Number::RetainUntil)
             && let Some(here) = self.ending(until, sort, after).await?
@@ -222,7 +222,7 @@ impl<'a> Question<'a> {
         if self.words && self.query.from.is_none() && self.query.to.is_none() {
             return Err(IndexError::TooBroad { what: "words" });
         }
-        Ok(Source::Walk(Walk::all(table, g, sort, bounds, after)))
+        Ok(Source::Walk(Box::new(Walk::all(table, g, sort, bounds, after))))
     }
 
     /// Those that the query's ids name.

@@ -11,14 +11,18 @@ use holdfast_index::{
     AvailabilityState, Facets, Query, RecordingIndex, Sort, SqliteIndex,
     dynamodb::{DynamoIndex, DynamoWork, table_definition},
 };
+use holdfast_model::{Clock as _, SystemClock};
 use holdfast_testkit::{
     ManualClock,
     cloud::{Dynoxide, Ministack},
     work_suite::Subject,
 };
 use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
 };
 
 /// A client with the SDK's own retries, less patient than in earnest.
@@ -37,8 +41,9 @@ fn client(url: &str) -> Client {
 
 /// A table of its own.
 async fn table(client: &Client) -> String {
-    let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
-    let name = format!("t{}-{nanos}", std::process::id());
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let n = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("t{}-{}-{n}", std::process::id(), SystemClock.now().as_millisecond());
     table_definition().create(client, &name).send().await.unwrap();
     name
 }

@@ -17,7 +17,7 @@ use std::{
 /// small batches, then one by one. More than any buffer or block of an index holds, so that its joints are crossed.
 const STAGES: [(u32, u32); 3] = [(67_000, 8_000), (69_900, 700), (70_000, 1)];
 /// The same for an index that looks at rows one by one.
-const FEW: [(u32, u32); 3] = [(400, 200), (590, 60), (600, 1)];
+const FEW: [(u32, u32); 3] = [(160, 80), (235, 25), (240, 1)];
 /// Questions asked at each of its stages.
 const QUESTIONS: u64 = 60;
 
