@@ -229,7 +229,9 @@ impl Ground {
                 tracing::warn!(code = e.code(), "{e}");
                 Ok(())
             }
-            Err(StoreError::NotFound(_)) => Err(no_bucket(store.reader.name(), bucket)),
+            Err(e @ (StoreError::NotFound(_) | StoreError::Invalid { .. })) => {
+                Err(no_bucket(store.reader.name(), bucket).because(&e.to_string()))
+            }
             Err(e) if e.kind() == FaultKind::Io => {
                 Err(unreachable(&format!("the store {}", store.reader.name())).because(&e.to_string()))
             }

@@ -137,6 +137,7 @@ pub(crate) fn custody(entry: &LedgerEntry) -> CustodyRow {
         sentence: sentence(entry),
         person: e.agent.person.clone(),
         role: e.agent.role.clone(),
+        cloud_identity: e.agent.cloud_identity.clone(),
         matter: e.matter.as_ref().map(ToString::to_string),
         reason: e.reason.clone(),
         outcome: e.outcome.map(|o| word(&o)),

@@ -235,6 +235,8 @@ dto! {
         pub person: String,
         /// In what role.
         pub role: String,
+        /// Who that was towards the clouds, by their own word; null where it was not known.
+        pub cloud_identity: Option<String>,
         /// For which matter.
         pub matter: Option<String>,
         /// Why.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
 mod cloud;
+mod cloud_azure;
 mod home;
 mod input;
 mod job;
