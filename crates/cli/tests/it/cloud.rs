@@ -6,12 +6,14 @@ use crate::{
 };
 use aws_sdk_dynamodb::types::TableStatus;
 use aws_sdk_s3::config::{Builder, Credentials, Region};
-use holdfast_testkit::cloud::{Dynoxide, Ministack};
+use holdfast_model::SystemClock;
+use holdfast_testkit::cloud::{Dynoxide, Ministack, aws::AwsProxy};
 use serde_json::Value;
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
     process::{Command, Stdio},
+    sync::Arc,
 };
 
 /// Buckets and a table of its own on shared servers.
@@ -19,18 +21,22 @@ struct Cloud {
     s3: String,
     dynamodb: String,
     name: String,
+    /// Stands before S3 and keeps what the real one would.
+    proxy: AwsProxy,
+    client: aws_sdk_s3::Client,
 }
 
 impl Cloud {
     async fn new() -> Self {
         let (s3, dynamodb) = (Ministack::start().await, Dynoxide::start().await);
+        let proxy = AwsProxy::start(&s3, Arc::new(SystemClock)).await;
         let name = format!("hf-{}", std::process::id());
         let credentials = || Credentials::new("test", "test", None, None, "test");
         let conf = Builder::new()
             .behavior_version_latest()
             .region(Region::new("us-east-1"))
             .credentials_provider(credentials())
-            .endpoint_url(s3.url())
+            .endpoint_url(proxy.url())
             .force_path_style(true)
             .build();
         let client = aws_sdk_s3::Client::from_conf(conf);
@@ -50,15 +56,22 @@ impl Cloud {
             }
             tokio::task::yield_now().await;
         }
-        Self { s3: s3.url().to_owned(), dynamodb: dynamodb.url().to_owned(), name }
+        Self { s3: s3.url().to_owned(), dynamodb: dynamodb.url().to_owned(), name, proxy, client }
+    }
+
+    /// Keys in the bucket below a prefix.
+    async fn keys(&self, prefix: &str) -> Vec<String> {
+        let listed = self.client.list_objects_v2().bucket(&self.name).prefix(prefix).send().await.unwrap();
+        listed.contents().iter().filter_map(|o| o.key.clone()).collect()
     }
 
     fn configure(&self, home: &Home, index: &str) {
-        let Self { s3, dynamodb, name } = self;
+        let Self { s3, dynamodb, name, .. } = self;
+        let proxy = self.proxy.url();
         let text = format!(
             "[archive]\nbackend = \"s3\"\n[archive.s3]\nmedia_bucket = \"{name}\"\nforce_path_style = true\n\
              [index]\nbackend = \"{index}\"\n[index.dynamodb]\ntable = \"{name}\"\n\
-             [aws]\nregion = \"us-east-1\"\nendpoint_url = \"{s3}\"\ndynamodb_endpoint_url = \"{dynamodb}\"\n"
+             [aws]\nregion = \"us-east-1\"\nendpoint_url = \"{s3}\"\ns3_endpoint_url = \"{proxy}\"\ndynamodb_endpoint_url = \"{dynamodb}\"\n"
         );
         std::fs::create_dir_all(home.path()).unwrap();
         std::fs::write(home.path().join("holdfast.toml"), text).unwrap();
@@ -160,12 +173,27 @@ fn files_of(home: &Home) -> String {
 async fn an_archive_in_s3_with_its_ledger_here() {
     let (cloud, home) = (Cloud::new().await, Home::new());
     cloud.configure(&home, "sqlite");
+    run(&home, &["status"]).code(0);
+    assert_eq!(cloud.keys("").await, [""; 0], "opening creates nothing");
     let id = ingest(&home, "i-1");
     link_and_look(&home, &id);
     let verified = run(&home, &["verify", &id]).code(0).json();
     assert_eq!(verified["outcome"], "verified", "{verified}");
     let report = run(&home, &["ledger", "verify"]).code(0).json();
     assert_eq!(report["outcome"], "verified", "{report}");
+
+    // Lifecycle made it cold: a link would open nothing.
+    let keys = cloud.keys("recordings/").await;
+    cloud.proxy.transition(&cloud.name, &keys[0], "GLACIER").await;
+    let answer = run(&home, &["link", &id, "--reason", "for counsel"]).code(1).json();
+    assert_eq!(
+        (&answer["links"][0]["code"], &answer["links"][0]["url"]),
+        (&"store.offline".into(), &Value::Null),
+        "{answer}"
+    );
+    let shown = run(&home, &["ledger", "show", "--id", &id]).code(0).json();
+    let last = shown["entries"].as_array().unwrap().iter().rfind(|e| e["action"] == "link").unwrap();
+    assert_eq!((&last["outcome"], &last["sequence"]), (&"refused".into(), &answer["links"][0]["ledger"]), "{shown}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -219,7 +247,7 @@ async fn what_is_wrong_with_a_cloud_is_told_by_name_at_opening() {
     let set = |name: &str, value: &str| run(&home, &["status", "--set", &format!("{name}={value}")]);
     refused(set("index.dynamodb.table", "holdfast-nowhere"), "ledger.no_table");
     refused(set("archive.s3.media_bucket", "holdfast-nowhere"), "cloud.no_bucket");
-    refused(set("aws.endpoint_url", "http://127.0.0.1:9"), "cloud.unreachable");
+    refused(set("aws.s3_endpoint_url", "http://127.0.0.1:9"), "cloud.unreachable");
     let none =
         Ran::of(home.command().args(["status", "--json"]).env("AWS_EC2_METADATA_DISABLED", "true").output().unwrap());
     refused(none.code(1), "cloud.no_credentials");

@@ -64,14 +64,19 @@ impl Entra {
                 let (status, body) = if known {
                     let claims = r#"{"tid":"t-1","appid":"a-1","oid":"o-1"}"#;
                     let token = format!("e30.{}.c2ln", BASE64_URL_SAFE_NO_PAD.encode(claims));
-                    let body = format!(r#"{{"token_type":"Bearer","expires_in":3600,"ext_expires_in":3600,"access_token":"{token}"}}"#);
+                    let body = format!(
+                        r#"{{"token_type":"Bearer","expires_in":3600,"ext_expires_in":3600,"access_token":"{token}"}}"#
+                    );
                     (200, body)
                 } else {
                     let body = r#"{"error_codes":[7000215],"error_description":"AADSTS7000215: Invalid client secret provided."}"#;
                     (401, body.to_owned())
                 };
                 count.fetch_add(1, Ordering::SeqCst);
-                let head = format!("HTTP/1.1 {status} x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", body.len());
+                let head = format!(
+                    "HTTP/1.1 {status} x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+                    body.len()
+                );
                 let _ = stream.write_all(format!("{head}Connection: close\r\n\r\n{body}").as_bytes()).await;
                 let _ = stream.shutdown().await;
             }

@@ -42,7 +42,8 @@ fn keys_go_to_the_keyring_and_a_locked_one_makes_no_second_key() {
 #[test]
 fn credentials_go_to_the_keyring_and_a_locked_one_is_told() {
     let home = Home::new();
-    let set = "printf 'correct-horse-battery' | HOLDFAST_SET_KEYS__PLACE=file $HOLDFAST credentials set smtp-password --json";
+    let set =
+        "printf 'correct-horse-battery' | HOLDFAST_SET_KEYS__PLACE=file $HOLDFAST credentials set smtp-password --json";
     let list = with_keyring(&home, "right", set).code(0);
     assert!(!list.stdout.contains("correct-horse"), "{}", list.stdout);
     let of = |list: &serde_json::Value| {

@@ -51,7 +51,8 @@ fn a_link_is_not_shown_before_the_ledger_has_its_outcome() {
     for step in ["link.intended", "link.made"] {
         let home = Home::new();
         let id = archived(&home);
-        let died = home.command().args(["link", &id, "--reason", "x"]).env("HOLDFAST_KILL_AT", format!("{step}:1")).output();
+        let died =
+            home.command().args(["link", &id, "--reason", "x"]).env("HOLDFAST_KILL_AT", format!("{step}:1")).output();
         let died = died.unwrap();
         assert_eq!(died.status.signal(), Some(9), "{step}: {died:?}");
         assert!(died.stdout.is_empty(), "{step}");
@@ -71,7 +72,8 @@ fn receiver() -> (String, mpsc::Receiver<(String, String)>) {
             let mut stream = BufReader::new(stream.unwrap());
             let mut head = String::new();
             while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).unwrap() > 0 {}
-            let length = head.to_ascii_lowercase().split("content-length: ").nth(1).unwrap().split('\r').next().unwrap().parse();
+            let length =
+                head.to_ascii_lowercase().split("content-length: ").nth(1).unwrap().split('\r').next().unwrap().parse();
             let mut body = vec![0; length.unwrap()];
             stream.read_exact(&mut body).unwrap();
             write!(stream.get_mut(), "HTTP/1.1 204 x\r\nConnection: close\r\n\r\n").unwrap();
@@ -101,8 +103,16 @@ fn a_webhook_hears_that_a_matter_is_ready_also_after_a_kill() {
         command.output().unwrap()
     };
     let created = home.json(&[
-        "matter", "create", "--name", "Doe v. Acme", "--reference", "24-CV-1182", "--justification", "subpoena",
-        "--deadline", "2030-01-01",
+        "matter",
+        "create",
+        "--name",
+        "Doe v. Acme",
+        "--reference",
+        "24-CV-1182",
+        "--justification",
+        "subpoena",
+        "--deadline",
+        "2030-01-01",
     ]);
     let matter = created["matter_id"].as_str().unwrap();
     home.json(&["matter", "add", matter, &id]);
@@ -151,7 +161,11 @@ fn a_credential_without_a_keyring_is_refused_and_kept_nowhere() {
     assert_eq!(refused.json()["error"]["code"], "credentials.no_keyring");
     assert!(!refused.stdout.contains("correct-horse") && !refused.stderr.contains("correct-horse"));
     for file in files(&home.path()) {
-        assert!(!String::from_utf8_lossy(&std::fs::read(&file).unwrap()).contains("correct-horse"), "{}", file.display());
+        assert!(
+            !String::from_utf8_lossy(&std::fs::read(&file).unwrap()).contains("correct-horse"),
+            "{}",
+            file.display()
+        );
     }
     let list = home.json(&["credentials", "list"]);
     assert!(list["credentials"].as_array().unwrap().iter().all(|c| c["from"].is_null()), "{list}");
