@@ -454,6 +454,10 @@ person: string,
  */
 role: string, 
 /**
+ * Who that was towards the clouds, by their own word; null where it was not known.
+ */
+cloud_identity: string | null, 
+/**
  * For which matter.
  */
 matter: string | null, 

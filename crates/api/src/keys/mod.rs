@@ -104,8 +104,11 @@ pub(crate) fn aside<T: Send>(work: impl FnOnce() -> Result<T, ApiError> + Send) 
     std::thread::scope(|s| s.spawn(work).join().unwrap_or_else(|_| broke_down()))
 }
 
+/// A secret and where it was found.
+type Held = (Zeroizing<Vec<u8>>, Box<dyn SecretStore>);
+
 /// The secret that `keys.json` speaks of and where it was found; none where the home folder has none.
-fn existing(home: &Path) -> Result<Option<(Zeroizing<Vec<u8>>, Box<dyn SecretStore>)>, ApiError> {
+fn existing(home: &Path) -> Result<Option<Held>, ApiError> {
     let record_path = home.join(RECORD);
     let record = match std::fs::read(&record_path) {
         Ok(bytes) => serde_json::from_slice::<KeyRecord>(&bytes).map_err(|_| damaged(RECORD))?,
