@@ -9,4 +9,5 @@ mod emit;
 mod kill;
 mod local;
 mod preflight;
+mod rights;
 mod support;

@@ -1,5 +1,6 @@
 //! One set of bucket names, key and table for each test, on the server that all tests share.
 
+use crate::rights::Tls;
 use aws_credential_types::Credentials;
 use holdfast_model::{Cancel, NoProgress, SystemClock};
 use holdfast_provision::{
@@ -23,15 +24,23 @@ pub(crate) struct World {
 
 /// Clients for one endpoint.
 pub(crate) fn clients(url: &str) -> AwsClients {
-    let credentials = Credentials::new("test", "test", None, None, "test");
+    clients_of(url, Credentials::new("test", "test", None, None, "test"), None)
+}
+
+/// The same for somebody in particular, as if through TLS where asked for.
+pub(crate) fn clients_of(url: &str, credentials: Credentials, tls: Option<Tls>) -> AwsClients {
     macro_rules! config {
-        ($sdk:ident) => {
-            $sdk::Config::builder()
+        ($sdk:ident) => {{
+            let config = $sdk::Config::builder()
                 .behavior_version_latest()
                 .region($sdk::config::Region::new(REGION))
                 .endpoint_url(url)
-                .credentials_provider(credentials.clone())
-        };
+                .credentials_provider(credentials.clone());
+            match &tls {
+                Some(tls) => config.interceptor(tls.clone()),
+                None => config,
+            }
+        }};
     }
     AwsClients::new(
         aws_sdk_s3::Client::from_conf(config!(aws_sdk_s3).force_path_style(true).build()),
