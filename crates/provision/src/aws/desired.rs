@@ -14,8 +14,8 @@ pub struct AwsSettings {
     pub region: String,
     /// The account, twelve digits, where it is known: makes policies narrower.
     pub account: Option<String>,
-    /// Buckets; they may be one and the same.
-    pub buckets: Buckets,
+    /// Buckets; they may be one and the same. None where only the table lies on AWS.
+    pub buckets: Option<Buckets>,
     /// ARN of the key; without one S3's own keys encrypt.
     pub kms_key: Option<String>,
     /// What the buckets put on objects without a retention of their own.
@@ -28,6 +28,14 @@ pub struct AwsSettings {
     pub table: Option<String>,
     /// Who may take each role.
     pub principals: Principals,
+}
+
+impl AwsSettings {
+    /// Each bucket with what it is for.
+    fn uses(&self) -> Vec<(&String, &'static str)> {
+        let Some(b) = &self.buckets else { return Vec::new() };
+        vec![(&b.media, "media"), (&b.meta, "meta"), (&b.quarantine, "quarantine")]
+    }
 }
 
 /// How a bucket encrypts what comes without a word on it.
@@ -99,8 +107,7 @@ pub fn desired(s: &AwsSettings) -> Result<AwsDesired, ProvisionError> {
     check(s)?;
     let encryption = s.kms_key.clone().map_or(Encryption::S3, Encryption::Kms);
     let mut buckets: Vec<BucketDesired> = Vec::new();
-    for (name, r#use) in [(&s.buckets.media, "media"), (&s.buckets.meta, "meta"), (&s.buckets.quarantine, "quarantine")]
-    {
+    for (name, r#use) in s.uses() {
         match buckets.iter_mut().find(|b| b.name == *name) {
             Some(b) => b.uses.push(r#use),
             None => buckets.push(BucketDesired {
@@ -131,7 +138,7 @@ fn check(s: &AwsSettings) -> Result<(), ProvisionError> {
     if s.region.is_empty() {
         return Err(invalid("aws.region", "it is empty; name the region in which the archive lies"));
     }
-    for name in [&s.buckets.media, &s.buckets.meta, &s.buckets.quarantine] {
+    for (name, _) in s.uses() {
         let fits = (3..=63).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'))
             && name.starts_with(|c: char| c.is_ascii_alphanumeric())
@@ -206,7 +213,11 @@ pub(crate) fn tests_settings() -> AwsSettings {
     AwsSettings {
         region: "eu-central-1".into(),
         account: Some("123456789012".into()),
-        buckets: Buckets { media: "acme-media".into(), meta: "acme-meta".into(), quarantine: "acme-aside".into() },
+        buckets: Some(Buckets {
+            media: "acme-media".into(),
+            meta: "acme-meta".into(),
+            quarantine: "acme-aside".into(),
+        }),
         kms_key: Some("arn:aws:kms:eu-central-1:123456789012:key/00000000-1111-2222-3333-444444444444".into()),
         retention: DefaultRetention::default(),
         lifecycle: Lifecycle::default(),

@@ -127,13 +127,14 @@ pub fn policies(s: &AwsSettings) -> Vec<(Role, Value)> {
 struct Names {
     buckets: Vec<String>,
     objects: Vec<String>,
-    media_objects: String,
-    meta: String,
+    media_objects: Vec<String>,
+    ledger: Vec<String>,
     condition: Value,
 }
 
 fn names(s: &AwsSettings) -> Names {
-    let mut all = vec![&s.buckets.media, &s.buckets.meta, &s.buckets.quarantine];
+    let b = s.buckets.as_ref();
+    let mut all: Vec<&String> = b.into_iter().flat_map(|b| [&b.media, &b.meta, &b.quarantine]).collect();
     all.sort();
     all.dedup();
     let mut condition = Map::from_iter([("Bool".to_owned(), json!({ "aws:SecureTransport": "true" }))]);
@@ -144,8 +145,8 @@ fn names(s: &AwsSettings) -> Names {
     Names {
         buckets: all.iter().map(|b| bucket_arn(&s.region, b)).collect(),
         objects: all.iter().map(|b| format!("{}/*", bucket_arn(&s.region, b))).collect(),
-        media_objects: format!("{}/{MEDIA_PREFIX}*", bucket_arn(&s.region, &s.buckets.media)),
-        meta: bucket_arn(&s.region, &s.buckets.meta),
+        media_objects: b.iter().map(|b| format!("{}/{MEDIA_PREFIX}*", bucket_arn(&s.region, &b.media))).collect(),
+        ledger: b.iter().map(|b| format!("{}/ledger/*", bucket_arn(&s.region, &b.meta))).collect(),
         condition: Value::Object(condition),
     }
 }
@@ -156,43 +157,7 @@ fn allow(sid: &str, actions: &[&str], resources: Value, condition: &Value) -> Va
 
 fn policy(s: &AwsSettings, role: Role) -> Value {
     let n = names(s);
-    let ledger = probes(&n, [format!("{}/ledger/*", n.meta)]);
-    let mut statements = vec![allow("Look", LOOK, json!(n.buckets), &n.condition)];
-    match role {
-        Role::Reader => {
-            statements.push(allow("Read", READ, json!(n.objects), &n.condition));
-            statements.push(allow(
-                "Rehydrate",
-                &["s3:RestoreObject"],
-                probes(&n, [n.media_objects.clone()]),
-                &n.condition,
-            ));
-            statements.push(allow("Hold", &["s3:PutObjectLegalHold"], json!(n.objects), &n.condition));
-            // Tiles and checkpoints of the ledger, which every action on evidence adds to; and preflight.
-            statements.push(allow("Ledger", CREATE, ledger, &n.condition));
-        }
-        Role::Archiver => {
-            statements.push(allow("Read", READ, json!(n.objects), &n.condition));
-            statements.push(allow(
-                "Rehydrate",
-                &["s3:RestoreObject"],
-                probes(&n, [n.media_objects.clone()]),
-                &n.condition,
-            ));
-            statements.push(allow("Create", CREATE, json!(n.objects), &n.condition));
-        }
-        Role::Admin => {
-            // No recording is read or changed with this one.
-            statements.push(allow("Read", READ, ledger.clone(), &n.condition));
-            statements.push(allow("Rehydrate", &["s3:RestoreObject"], probes(&n, []), &n.condition));
-            statements.push(allow("Ledger", CREATE, ledger, &n.condition));
-            statements.push(allow("Settings", SETTINGS, json!(n.buckets), &n.condition));
-            if let Some(r) = &s.replication {
-                let service = json!({ "StringEquals": { "iam:PassedToService": "s3.amazonaws.com" } });
-                statements.push(allow("Replicate", &["iam:PassRole"], json!(r.role_arn), &service));
-            }
-        }
-    }
+    let mut statements = if s.buckets.is_some() { objects(s, &n, role) } else { Vec::new() };
     if let Some(table) = &s.table {
         let account = s.account.as_deref().unwrap_or("*");
         let arn = format!("arn:{}:dynamodb:{}:{account}:table/{table}", partition(&s.region), s.region);
@@ -219,13 +184,48 @@ fn policy(s: &AwsSettings, role: Role) -> Value {
             ));
         }
     }
-    statements.push(never(&n, role));
+    if s.buckets.is_some() {
+        statements.push(never(&n, role));
+    }
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
+/// What each role may do with buckets and objects.
+fn objects(s: &AwsSettings, n: &Names, role: Role) -> Vec<Value> {
+    let ledger = probes(n, &n.ledger);
+    let restore = ["s3:RestoreObject"];
+    let mut out = vec![allow("Look", LOOK, json!(n.buckets), &n.condition)];
+    match role {
+        Role::Reader => {
+            out.push(allow("Read", READ, json!(n.objects), &n.condition));
+            out.push(allow("Rehydrate", &restore, probes(n, &n.media_objects), &n.condition));
+            out.push(allow("Hold", &["s3:PutObjectLegalHold"], json!(n.objects), &n.condition));
+            // Tiles and checkpoints of the ledger, which every action on evidence adds to; and preflight.
+            out.push(allow("Ledger", CREATE, ledger, &n.condition));
+        }
+        Role::Archiver => {
+            out.push(allow("Read", READ, json!(n.objects), &n.condition));
+            out.push(allow("Rehydrate", &restore, probes(n, &n.media_objects), &n.condition));
+            out.push(allow("Create", CREATE, json!(n.objects), &n.condition));
+        }
+        Role::Admin => {
+            // No recording is read or changed with this one.
+            out.push(allow("Read", READ, ledger.clone(), &n.condition));
+            out.push(allow("Rehydrate", &restore, probes(n, &[]), &n.condition));
+            out.push(allow("Ledger", CREATE, ledger, &n.condition));
+            out.push(allow("Settings", SETTINGS, json!(n.buckets), &n.condition));
+            if let Some(r) = &s.replication {
+                let service = json!({ "StringEquals": { "iam:PassedToService": "s3.amazonaws.com" } });
+                out.push(allow("Replicate", &["iam:PassRole"], json!(r.role_arn), &service));
+            }
+        }
+    }
+    out
+}
+
 /// These resources, and preflight's own prefix in every bucket.
-fn probes<const N: usize>(n: &Names, own: [String; N]) -> Value {
-    json!(own.into_iter().chain(n.buckets.iter().map(|b| format!("{b}/{PREFLIGHT_PREFIX}*"))).collect::<Vec<_>>())
+fn probes(n: &Names, own: &[String]) -> Value {
+    json!(own.iter().cloned().chain(n.buckets.iter().map(|b| format!("{b}/{PREFLIGHT_PREFIX}*"))).collect::<Vec<_>>())
 }
 
 fn never(n: &Names, role: Role) -> Value {

@@ -1,5 +1,6 @@
 use crate::support::{World, told};
 use holdfast_provision::{Kind, Replication};
+use holdfast_store::Buckets;
 use holdfast_testkit::cloud::aws::{Fault, FaultKind};
 
 #[tokio::test]
@@ -28,9 +29,8 @@ async fn from_nothing_to_all_and_then_nothing_more() {
 #[tokio::test]
 async fn one_bucket_for_all_keeps_metadata_warm() {
     let mut w = World::new().await;
-    let one = w.settings.buckets.media.clone();
-    w.settings.buckets.meta.clone_from(&one);
-    w.settings.buckets.quarantine.clone_from(&one);
+    let one = w.buckets().media.clone();
+    w.settings.buckets = Some(Buckets { media: one.clone(), meta: one.clone(), quarantine: one.clone() });
     assert_eq!(w.desired().buckets.len(), 1);
     assert!(w.apply().await.left.is_empty());
     let rules = w.other.s3.get_bucket_lifecycle_configuration().bucket(&one).send().await.unwrap();
@@ -45,8 +45,8 @@ async fn replication_copies_delete_markers_in_time() {
     let copies = World::provisioned().await;
     w.settings.replication = Some(Replication {
         role_arn: "arn:aws:iam::000000000000:role/copier".into(),
-        media_bucket: copies.settings.buckets.media.clone(),
-        meta_bucket: copies.settings.buckets.meta.clone(),
+        media_bucket: copies.buckets().media.clone(),
+        meta_bucket: copies.buckets().meta.clone(),
         quarantine_bucket: None,
         kms_key: copies.settings.kms_key.clone(),
         account: None,
@@ -56,7 +56,7 @@ async fn replication_copies_delete_markers_in_time() {
         ["bucket media replication missing", "bucket meta replication missing"]
     );
     assert!(w.apply().await.left.is_empty());
-    let found = w.other.s3.get_bucket_replication().bucket(&w.settings.buckets.media).send().await.unwrap();
+    let found = w.other.s3.get_bucket_replication().bucket(&w.buckets().media).send().await.unwrap();
     let rule = &found.replication_configuration().unwrap().rules()[0];
     assert_eq!(rule.delete_marker_replication().unwrap().status().unwrap().as_str(), "Enabled");
     assert_eq!(rule.destination().unwrap().replication_time().unwrap().status().as_str(), "Enabled");

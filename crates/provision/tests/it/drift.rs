@@ -32,7 +32,7 @@ async fn put_rules(w: &World, bucket: &str, rules: Vec<LifecycleRule>) {
 #[tokio::test]
 async fn what_others_loosened_is_reported_and_mended_and_theirs_is_kept() {
     let w = World::provisioned().await;
-    let (s3, b) = (&w.other.s3, w.settings.buckets.media.as_str());
+    let (s3, b) = (&w.other.s3, w.buckets().media.as_str());
     let open = PublicAccessBlockConfiguration::builder().block_public_acls(true).build();
     s3.put_public_access_block().bucket(b).public_access_block_configuration(open).send().await.unwrap();
     let weak = retention(ObjectLockRetentionMode::Governance, 1);
@@ -81,7 +81,7 @@ async fn what_others_loosened_is_reported_and_mended_and_theirs_is_kept() {
 #[tokio::test]
 async fn what_stands_firmer_stays() {
     let w = World::provisioned().await;
-    let b = w.settings.buckets.meta.as_str();
+    let b = w.buckets().meta.as_str();
     let firm = retention(ObjectLockRetentionMode::Compliance, 4000);
     w.other.s3.put_object_lock_configuration().bucket(b).object_lock_configuration(firm).send().await.unwrap();
     let plan = w.plan().await;
@@ -96,7 +96,7 @@ async fn what_stands_firmer_stays() {
 #[tokio::test]
 async fn a_firmer_mode_keeps_its_mode_when_days_grow() {
     let w = World::provisioned().await;
-    let b = w.settings.buckets.meta.as_str();
+    let b = w.buckets().meta.as_str();
     let firm = retention(ObjectLockRetentionMode::Compliance, 10);
     w.other.s3.put_object_lock_configuration().bucket(b).object_lock_configuration(firm).send().await.unwrap();
     w.apply().await;
@@ -108,7 +108,7 @@ async fn a_firmer_mode_keeps_its_mode_when_days_grow() {
 #[tokio::test]
 async fn an_unversioned_bucket_is_no_archive_and_is_left_as_it_is() {
     let w = World::new().await;
-    let b = w.settings.buckets.media.as_str();
+    let b = w.buckets().media.as_str();
     w.plain_bucket(b, false).await;
     let plan = w.plan().await;
     let media: Vec<_> = plan.entries.iter().filter(|e| e.place.ends_with(b)).collect();
@@ -126,7 +126,7 @@ async fn an_unversioned_bucket_is_no_archive_and_is_left_as_it_is() {
 async fn a_versioned_bucket_without_lock_gets_it() {
     let mut w = World::new().await;
     w.settings.table = None;
-    let b = w.settings.buckets.media.clone();
+    let b = w.buckets().media.clone();
     w.plain_bucket(&b, true).await;
     assert!(told(&w.plan().await, w.name()).contains(&"bucket media object_lock drifted".into()));
     assert!(!w.apply().await.left.entries.iter().any(|e| e.setting == "object_lock"));
@@ -137,13 +137,13 @@ async fn rules_of_others_that_work_against_the_archive_are_a_persons_to_take_awa
     let w = World::provisioned().await;
     for (bucket, bad, word) in [
         (
-            &w.settings.buckets.meta,
+            &w.buckets().meta,
             rule("chill", "")
                 .transitions(Transition::builder().days(1).storage_class(TransitionStorageClass::Glacier).build()),
             "cannot be read for hours",
         ),
         (
-            &w.settings.buckets.media,
+            &w.buckets().media,
             rule("tidy", "rec").expiration(LifecycleExpiration::builder().days(400).build()),
             "whether a matter still needs them",
         ),

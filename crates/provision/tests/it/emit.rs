@@ -76,8 +76,13 @@ fn the_template_passes_cfn_lint_and_retains_everything() {
 fn without_key_copy_or_table_it_passes_too() {
     let mut s = full();
     (s.kms_key, s.replication, s.table) = (None, None, None);
-    s.buckets = Buckets { media: "one".into(), meta: "one".into(), quarantine: "one".into() };
+    s.buckets = Some(Buckets { media: "one".into(), meta: "one".into(), quarantine: "one".into() });
     linted(&aws::emit(&s).unwrap());
+    // An index beside an archive on Azure.
+    (s.buckets, s.table) = (None, Some("holdfast".into()));
+    let documents = aws::emit(&s).unwrap();
+    linted(&documents);
+    assert!(!documents.iter().any(|d| d.text.contains("s3:")));
 }
 
 #[test]
@@ -128,7 +133,10 @@ fn yaml_reads_back_as_what_it_was() {
 #[test]
 fn settings_that_no_cloud_takes_are_refused_by_name() {
     for (change, named) in [
-        ((|s: &mut aws::AwsSettings| s.buckets.media = "Not_A_Bucket".into()) as fn(&mut _), "archive.s3"),
+        (
+            (|s: &mut aws::AwsSettings| s.buckets.as_mut().unwrap().media = "Not_A_Bucket".into()) as fn(&mut _),
+            "archive.s3",
+        ),
         (|s| s.kms_key = Some("alias/archive".into()), "archive.s3.kms_key"),
         (|s| s.retention.days = 0, "provision.retention.days"),
         (|s| s.lifecycle.cold_class = Some("STANDARD_IA".into()), "provision.lifecycle.cold_class"),

@@ -10,7 +10,7 @@ use holdfast_testkit::cloud::aws::{Fault, FaultKind};
 use std::sync::{Arc, Mutex};
 
 fn store(w: &World) -> Store {
-    let config = S3Config { kms_key: w.settings.kms_key.clone(), ..S3Config::new(w.settings.buckets.clone()) };
+    let config = S3Config { kms_key: w.settings.kms_key.clone(), ..S3Config::new(w.buckets().clone()) };
     S3Store::new(w.clients.s3.clone(), config, Arc::new(SystemClock)).store()
 }
 
@@ -60,7 +60,7 @@ async fn green_on_what_was_provisioned_and_nothing_else_is_touched() {
     }
     // The shortest retention: over within half an hour.
     let probe = format!("{}/media", report.probes);
-    let head = w.other.s3.head_object().bucket(&w.settings.buckets.media).key(&probe).send().await.unwrap();
+    let head = w.other.s3.head_object().bucket(&w.buckets().media).key(&probe).send().await.unwrap();
     let until = head.object_lock_retain_until_date().unwrap().secs();
     assert!(until - holdfast_model::Clock::now(&SystemClock).as_second() < 1800);
 }
@@ -95,7 +95,7 @@ async fn every_missing_right_is_named() {
 #[tokio::test]
 async fn a_bucket_without_lock_is_found_out_by_acting() {
     let w = World::new().await;
-    for b in [&w.settings.buckets.media, &w.settings.buckets.meta, &w.settings.buckets.quarantine] {
+    for b in [&w.buckets().media, &w.buckets().meta, &w.buckets().quarantine] {
         w.plain_bucket(b, true).await;
     }
     let report = preflight(&w).await;
@@ -135,7 +135,7 @@ async fn a_key_that_is_disabled_is_named() {
 #[tokio::test]
 async fn metadata_that_would_go_cold_is_told() {
     let w = World::provisioned().await;
-    let b = &w.settings.buckets.meta;
+    let b = &w.buckets().meta;
     let rule = LifecycleRule::builder()
         .id("save-money")
         .filter(LifecycleRuleFilter::builder().prefix("").build())

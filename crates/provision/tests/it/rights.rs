@@ -114,7 +114,7 @@ print(json.dumps(out))
 }
 
 async fn green(who: &str, clients: &AwsClients, settings: &AwsSettings) {
-    let config = S3Config { kms_key: settings.kms_key.clone(), ..S3Config::new(settings.buckets.clone()) };
+    let config = S3Config { kms_key: settings.kms_key.clone(), ..S3Config::new(settings.buckets.clone().unwrap()) };
     let store = S3Store::new(clients.s3.clone(), config, Arc::new(SystemClock)).store();
     let target = AwsTarget { clients: clients.clone(), desired: aws::desired(settings).unwrap() };
     let provider = Provider::Aws(Box::new(target));
@@ -150,7 +150,7 @@ async fn each_role_can_do_what_it_must_and_nothing_that_takes_evidence_away() {
         green(who, clients, &s).await;
     }
 
-    let b = s.buckets.media.as_str();
+    let b = s.buckets.as_ref().unwrap().media.as_str();
     let put =
         |c: &AwsClients, key: &str| c.s3.put_object().bucket(b).key(key).body(ByteStream::from_static(b"x")).send();
     let made = put(&archiver, "recordings/a").await.unwrap();

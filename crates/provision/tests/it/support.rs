@@ -55,7 +55,7 @@ pub(crate) fn settings(name: &str, kms_key: Option<String>) -> AwsSettings {
     AwsSettings {
         region: REGION.into(),
         account: Some("000000000000".into()),
-        buckets: Buckets { media: bucket("media"), meta: bucket("meta"), quarantine: bucket("aside") },
+        buckets: Some(Buckets { media: bucket("media"), meta: bucket("meta"), quarantine: bucket("aside") }),
         kms_key,
         retention: Default::default(),
         lifecycle: Default::default(),
@@ -112,9 +112,13 @@ pub(crate) fn told(plan: &Plan, name: &str) -> Vec<String> {
 }
 
 impl World {
+    pub(crate) fn buckets(&self) -> &Buckets {
+        self.settings.buckets.as_ref().unwrap()
+    }
+
     /// What the names start with.
     pub(crate) fn name(&self) -> &str {
-        self.settings.buckets.media.trim_end_matches("-media")
+        self.buckets().media.trim_end_matches("-media")
     }
 }
 
