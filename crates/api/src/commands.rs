@@ -125,6 +125,14 @@ commands! {
     notifications(Nothing) -> NotificationList;
     /// A trial over every channel for notifications.
     notify_test(Nothing) -> NotifyTest;
+    /// What differs between the cloud side as it must be and as it is.
+    provision_plan(Nothing) -> ProvisionPlan;
+    /// Makes the cloud side as it must be.
+    provision_apply(ProvisionApplyRequest) -> ProvisionApplied;
+    /// The cloud side as files for those who review infrastructure.
+    provision_emit(Nothing) -> ProvisionDocuments;
+    /// Proves the store by acting.
+    preflight(Nothing) -> PreflightReport;
     /// Stops a task.
     cancel(CancelRequest) -> Cancelled;
 }

@@ -14,6 +14,7 @@ mod home;
 mod keys;
 mod notify;
 mod open;
+pub mod provision;
 mod secrets;
 pub mod setup;
 mod task;

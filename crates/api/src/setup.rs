@@ -16,7 +16,7 @@ use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::A
 /// A key export is a kilobyte.
 const EXPORT_MAX_BYTES: u64 = 64 * 1024;
 
-fn home_and_config(options: &OpenOptions) -> Result<(Home, LoadedConfig), ApiError> {
+pub(crate) fn home_and_config(options: &OpenOptions) -> Result<(Home, LoadedConfig), ApiError> {
     let (home, lock) = Home::open(&options.home)?;
     drop(lock);
     let loaded = config::load(&home.config_file(), std::env::vars(), &options.set)?;

@@ -1,6 +1,6 @@
 //! What can be typed. Help texts here are the reference: `docs/cli.md` and the man page are made from them.
 
-use crate::reach;
+use crate::{provision, reach};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -128,6 +128,11 @@ pub(crate) enum Command {
     /// Work with the index, which is derived and never evidence.
     #[command(subcommand)]
     Index(IndexCommand),
+    /// The cloud side of the archive: buckets, table, roles.
+    #[command(subcommand)]
+    Provision(provision::Provision),
+    /// Prove by acting that the store is as an archive needs it: lock, hold, tags, key, listing, clock. 1 where a check failed.
+    Preflight,
     /// Work with the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),

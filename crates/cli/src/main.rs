@@ -6,6 +6,7 @@ mod keys;
 mod output;
 mod progress;
 mod prompt;
+mod provision;
 mod reach;
 mod render;
 mod run;

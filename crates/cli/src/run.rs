@@ -5,7 +5,7 @@ use crate::{
     keys::Keys,
     output::{Output, exit},
     progress::Bars,
-    reach, render,
+    provision, reach, render,
 };
 use clap::CommandFactory as _;
 use holdfast_api::{ApiError, ApiErrorKind, Caller, Holdfast, Home, OpenOptions, dto::*};
@@ -35,6 +35,8 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Done {
     let options = OpenOptions { home, set: cli.set };
     match cli.command {
         Command::Config(ConfigCommand::Check) => return config_check(&options, out),
+        Command::Provision(p) => return provision::provision(&options, p, out).await,
+        Command::Preflight => return provision::preflight(&options, out).await,
         Command::Credentials(c) => return reach::credentials(&options, c, out),
         Command::Keys(k) => return reach::keys(&options, k, out),
         Command::Ledger(LedgerCommand::Create) => return reach::ledger_create(&options, out).await,
@@ -62,7 +64,7 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Done {
     done
 }
 
-async fn interrupted() {
+pub(crate) async fn interrupted() {
     let mut term = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
         Ok(term) => term,
         Err(_) => return drop(tokio::signal::ctrl_c().await),
@@ -165,6 +167,8 @@ impl Session<'_> {
             }
             // Done before a home folder was opened.
             Command::Demo { .. }
+            | Command::Provision(_)
+            | Command::Preflight
             | Command::Completions { .. }
             | Command::Man { .. }
             | Command::Credentials(_)

@@ -63,6 +63,7 @@ fn is_code(text: &str) -> bool {
         "mapping",
         "play",
         "prices",
+        "provision",
         "retrieval",
         "serve",
         "store",

@@ -87,10 +87,19 @@ impl Aws {
         aws_sdk_dynamodb::Client::from_conf(builder.build())
     }
 
-    /// What other services of Amazon are made from.
-    #[allow(dead_code)] // for provisioning
-    pub(crate) fn sdk(&self) -> &SdkConfig {
-        &self.sdk
+    /// The encryption key's own service.
+    pub(crate) fn kms(&self) -> aws_sdk_kms::Client {
+        aws_sdk_kms::Client::new(&self.sdk)
+    }
+
+    /// Who one is.
+    pub(crate) fn sts(&self) -> aws_sdk_sts::Client {
+        aws_sdk_sts::Client::new(&sts_config(&self.sdk, &self.settings).unwrap_or_else(|| self.sdk.clone()))
+    }
+
+    /// The region in force.
+    pub(crate) fn region(&self) -> Option<String> {
+        self.sdk.region().map(ToString::to_string)
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) use aws::Aws;
 pub(crate) use azure::Azure;
 pub(crate) use identity::Identity;
 pub(crate) use network::Network;
-pub(crate) use stores::{azure_store, s3_store};
+pub(crate) use stores::{azure_store, copies_prefix, places, s3_store};
 pub use tiles::{MirroredTiles, StoreTiles};
 
 use crate::{

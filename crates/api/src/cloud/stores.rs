@@ -10,11 +10,16 @@ use std::sync::Arc;
 /// What the name of each copy of an archived blob starts with.
 const COPIES: &str = "rehydrated/";
 
+/// What the name of each copy of an archived blob starts with.
+pub(crate) fn copies_prefix() -> &'static str {
+    COPIES
+}
+
 /// The archive in S3. Does no I/O.
 pub(crate) fn s3_store(archive: &ArchiveConfig, aws: &Aws, clock: Arc<dyn Clock>) -> Store {
     let S3Section { media_bucket, meta_bucket, quarantine_bucket, storage_class, kms_key, earlier_kms_keys, .. } =
         &archive.s3;
-    let mut config = S3Config::new(buckets(media_bucket, meta_bucket, quarantine_bucket));
+    let mut config = S3Config::new(places(media_bucket, meta_bucket, quarantine_bucket));
     config.hot_class.clone_from(storage_class);
     config.kms_key.clone_from(kms_key);
     config.earlier_kms_keys.clone_from(earlier_kms_keys);
@@ -27,7 +32,7 @@ pub(crate) fn s3_store(archive: &ArchiveConfig, aws: &Aws, clock: Arc<dyn Clock>
 /// `store.invalid` where the address is none.
 pub(crate) fn azure_store(archive: &ArchiveConfig, azure: &Azure, clock: Arc<dyn Clock>) -> Result<Store, ApiError> {
     let AzureSection { media_container, meta_container, quarantine_container, tier, rehydrate, .. } = &archive.azure;
-    let mut config = AzureConfig::new(buckets(media_container, meta_container, quarantine_container));
+    let mut config = AzureConfig::new(places(media_container, meta_container, quarantine_container));
     config.account.clone_from(&archive.azure.account);
     config.encryption_scope.clone_from(&archive.azure.encryption_scope);
     config.tier = match tier.as_str() {
@@ -46,7 +51,7 @@ pub(crate) fn azure_store(archive: &ArchiveConfig, azure: &Azure, clock: Arc<dyn
 }
 
 /// Where metadata and what was set aside have no place of their own, they lie with the recordings.
-fn buckets(media: &str, meta: &str, quarantine: &str) -> Buckets {
+pub(crate) fn places(media: &str, meta: &str, quarantine: &str) -> Buckets {
     let or = |name: &str| if name.is_empty() { media } else { name }.to_owned();
     Buckets { media: media.to_owned(), meta: or(meta), quarantine: or(quarantine) }
 }

@@ -5,12 +5,14 @@ mod cloud;
 mod describe;
 mod layers;
 mod notify;
+mod provision;
 
 pub use cloud::*;
 pub(crate) use describe::describe;
 pub use describe::schema;
 pub use layers::{LoadedConfig, Problem, check, load};
 pub use notify::*;
+pub use provision::*;
 
 use holdfast_model::{RehydrationSpeed, RetentionPolicy};
 use serde::{Deserialize, Serialize};
@@ -46,6 +48,8 @@ pub struct Config {
     pub network: NetworkConfig,
     /// Who is told when recordings are here.
     pub notify: NotifyConfig,
+    /// The cloud side of the archive as `holdfast provision` makes it.
+    pub provision: ProvisionConfig,
 }
 
 /// Who acts, as it is written into the ledger.

@@ -6,6 +6,7 @@ mod archiver;
 mod costs;
 mod desk;
 mod play;
+mod provision;
 mod reach;
 mod system;
 
@@ -14,6 +15,7 @@ pub use archiver::*;
 pub use costs::*;
 pub use desk::*;
 pub use play::*;
+pub use provision::*;
 pub use reach::*;
 pub use system::*;
 

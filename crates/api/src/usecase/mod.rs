@@ -6,6 +6,7 @@ mod costs;
 mod desk;
 mod link;
 mod play;
+mod provision;
 mod reach;
 mod system;
 

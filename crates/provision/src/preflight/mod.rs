@@ -146,6 +146,20 @@ pub async fn run(
     s.report
 }
 
+/// The checks of the table alone, for an index beside an archive that is not on AWS.
+pub async fn table(
+    target: &AwsTarget,
+    clock: &dyn Clock,
+    hear: &(dyn Fn(&Check) + Send + Sync),
+    cancel: &Cancel,
+) -> Report {
+    let mut s = Session { report: Report::default(), hear, cancel };
+    if let Some(wanted) = &target.desired.table {
+        table::all(&mut s, &target.clients.dynamodb, wanted, clock).await;
+    }
+    s.report
+}
+
 /// What is wrong, by the name that the provider's administrator knows.
 #[derive(Debug)]
 pub(crate) struct Trouble {
