@@ -11,5 +11,6 @@ mod keyring;
 mod kill;
 mod limits;
 mod reach;
+mod provision;
 mod reference;
 mod sample;

@@ -36,3 +36,12 @@ async fn green_on_a_new_local_store() {
     }
     assert!(report.probes.starts_with("preflight/2026-03-15/"));
 }
+
+#[test]
+fn every_check_stands_in_the_documentation() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/provision.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    for (code, title) in holdfast_provision::preflight::CHECKS {
+        assert!(text.contains(&format!("| `{code}` | {title} |")), "{code}");
+    }
+}
