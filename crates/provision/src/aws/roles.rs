@@ -40,8 +40,6 @@ impl Role {
 const READ: &[&str] = &[
     "s3:GetObject",
     "s3:GetObjectVersion",
-    "s3:GetObjectAttributes",
-    "s3:GetObjectVersionAttributes",
     "s3:GetObjectTagging",
     "s3:GetObjectVersionTagging",
     "s3:GetObjectRetention",
@@ -65,7 +63,6 @@ const CREATE: &[&str] = &[
     "s3:PutObjectRetention",
     "s3:PutObjectLegalHold",
     "s3:AbortMultipartUpload",
-    "s3:ListMultipartUploadParts",
 ];
 
 /// Everything that could take evidence away or open the way to it.
@@ -93,7 +90,6 @@ const TABLE: &[&str] = &[
     "dynamodb:GetItem",
     "dynamodb:PutItem",
     "dynamodb:Query",
-    "dynamodb:Scan",
     "dynamodb:UpdateItem",
 ];
 

@@ -167,85 +167,63 @@ fn projection_of(p: Option<&aws_sdk_dynamodb::types::Projection>) -> Projection 
     }
 }
 
+/// Sentences of the plan.
+const MAKES: &str = "The table is made, billed by request, with its indexes and deletion protection.";
+const RECOVERS: &str = "It can be put back to any second of the last 35 days.";
+const LAPSES: &str = "What preflight leaves behind goes by itself; nothing else carries the attribute.";
+const OTHER_KEYS: &str =
+    "A table's keys cannot be changed. Name another table; the index is made anew from the manifests.";
+const OTHER_INDEX: &str =
+    "An index cannot be changed. Delete it by hand, then run this again: it is added and filled anew.";
+const OTHER_TTL: &str = "DynamoDB changes the attribute only after time to live was off for an hour. Switch it off by hand, \
+                         wait, run this again.";
+
+fn keys_words(partition: &str, sort: Option<&str>) -> String {
+    format!("keys {partition} / {}", sort.unwrap_or("none"))
+}
+
 /// What differs. A table's own keys cannot be changed; an index's neither, only a new one added.
 pub(crate) fn differences(want: &TableDesired, is: Option<&TableObserved>, out: &mut Differences<'_, TableStep>) {
-    let name = want.name.clone();
-    let shape = format!("keys {} / {}", want.partition_key, want.sort_key.as_deref().unwrap_or("none"));
-    let protect = |out: &mut Differences<'_, TableStep>| {
-        out.drifted(
-            "deletion_protection",
-            "off",
-            "on",
-            "Nobody deletes the table by mistake.",
-            TableStep::Protect(name.clone()),
-        );
-    };
+    let name = || want.name.clone();
+    let shape = keys_words(&want.partition_key, want.sort_key.as_deref());
     let Some(is) = is else {
-        out.missing(
-            "table",
-            &shape,
-            "The table is made, billed by request, with its indexes and deletion protection.",
-            TableStep::Create(want.clone()),
-        );
-        out.missing(
-            "point_in_time_recovery",
-            "on",
-            "It can be put back to any second of the last 35 days.",
-            TableStep::Recovery(name.clone()),
-        );
+        out.missing("table", &shape, MAKES, TableStep::Create(want.clone()));
+        out.missing("point_in_time_recovery", "on", RECOVERS, TableStep::Recovery(name()));
         if let Some(a) = &want.ttl_attribute {
-            out.missing(
-                "ttl",
-                a,
-                "What preflight leaves behind goes by itself; nothing else carries the attribute.",
-                TableStep::Ttl(name.clone(), a.clone()),
-            );
+            out.missing("ttl", a, LAPSES, TableStep::Ttl(name(), a.clone()));
         }
         return;
     };
     if is.keys != (want.partition_key.clone(), want.sort_key.clone()) {
-        let found = format!("keys {} / {}", is.keys.0, is.keys.1.as_deref().unwrap_or("none"));
-        out.barred(
-            "table",
-            &found,
-            &shape,
-            "A table's keys cannot be changed. Name another table; the index is made anew from the manifests.",
-        );
+        out.barred("table", &keys_words(&is.keys.0, is.keys.1.as_deref()), &shape, OTHER_KEYS);
         return;
     }
-    for index in &want.indexes {
-        match is.indexes.iter().find(|i| i.name == index.name) {
-            None => out.missing(
-                "index",
-                &index.name,
-                "The secondary index is added and filled.",
-                TableStep::AddIndex(want.clone(), index.name.clone()),
-            ),
-            Some(found) if found != index => out.barred(
-                "index",
-                &format!("{} on {} / {}", found.name, found.partition_key, found.sort_key.as_deref().unwrap_or("none")),
-                &format!("{} on {} / {}", index.name, index.partition_key, index.sort_key.as_deref().unwrap_or("none")),
-                "An index cannot be changed. Delete it by hand, then run this again: it is added and filled anew.",
-            ),
-            Some(_) => {}
-        }
-    }
+    indexes(want, is, out);
     if !is.protected {
-        protect(out);
+        let words = "Nobody deletes the table by mistake.";
+        out.drifted("deletion_protection", "off", "on", words, TableStep::Protect(name()));
     }
     if !is.recovery {
-        out.drifted(
-            "point_in_time_recovery",
-            "off",
-            "on",
-            "It can be put back to any second of the last 35 days.",
-            TableStep::Recovery(name.clone()),
-        );
+        out.drifted("point_in_time_recovery", "off", "on", RECOVERS, TableStep::Recovery(name()));
     }
     match (&want.ttl_attribute, &is.ttl_attribute) {
-        (Some(want), Some(is)) if want != is => out.barred("ttl", is, want, "DynamoDB changes the attribute only after time to live was off for an hour. Switch it off by hand, wait, run this again."),
-        (Some(want), None) => out.drifted("ttl", "off", want, "What preflight leaves behind goes by itself; nothing else carries the attribute.", TableStep::Ttl(name, want.clone())),
+        (Some(want), Some(is)) if want != is => out.barred("ttl", is, want, OTHER_TTL),
+        (Some(want), None) => out.drifted("ttl", "off", want, LAPSES, TableStep::Ttl(name(), want.clone())),
         _ => {}
+    }
+}
+
+fn indexes(want: &TableDesired, is: &TableObserved, out: &mut Differences<'_, TableStep>) {
+    let words = |i: &IndexShape| format!("{}, {}", i.name, keys_words(&i.partition_key, i.sort_key.as_deref()));
+    for index in &want.indexes {
+        match is.indexes.iter().find(|i| i.name == index.name) {
+            None => {
+                let step = TableStep::AddIndex(want.clone(), index.name.clone());
+                out.missing("index", &index.name, "The secondary index is added and filled.", step);
+            }
+            Some(found) if found != index => out.barred("index", &words(found), &words(index), OTHER_INDEX),
+            Some(_) => {}
+        }
     }
 }
 
