@@ -162,210 +162,6 @@ column: number,
 message: string, };
 
 /**
- * One kind in one storage class.
- */
-export type CostLineView = { 
-/**
- * `recordings`, or `metadata`: what describes and proves them, and what was set aside.
- */
-kind: string, 
-/**
- * The provider's own name of the class.
- */
-storage_class: string, 
-/**
- * What people call it.
- */
-class_name: string, 
-/**
- * Objects.
- */
-objects: number, 
-/**
- * Their bytes.
- */
-size_bytes: number, 
-/**
- * Bytes that are billed: small objects count as larger ones, and some classes add to each.
- */
-billed_bytes: number, 
-/**
- * Keeping them for a month; null where the list has no price.
- */
-month: string | null, 
-/**
- * Of that, what is billed beyond the objects' own bytes.
- */
-month_on_top: string | null, 
-/**
- * The same bytes for a month in the provider's standard class; null where there is none.
- */
-month_standard: string | null, 
-/**
- * What not keeping them there saves in a year; negative where it costs more.
- */
-saving_year: string | null, 
-/**
- * What moving them here by a lifecycle rule cost once.
- */
-moved_once: string | null, 
-/**
- * Days that are billed at least.
- */
-min_days: number, 
-/**
- * What would be billed on top if all of them left the class now.
- */
-early_deletion: string | null, };
-
-/**
- * An estimate at list prices. Amounts are decimal numbers in `currency`: whole units from 100 on, cents below. A month is 30 days.
- */
-export type CostReportView = { 
-/**
- * When the storage was counted.
- */
-counted_at: string, 
-/**
- * Date of the price list.
- */
-prices_dated: string, 
-/**
- * Where its figures come from.
- */
-prices_source: string, 
-/**
- * ISO 4217.
- */
-currency: string, 
-/**
- * By what is kept and where, recordings first.
- */
-lines: Array<CostLineView>, 
-/**
- * Recordings by the year of the interaction's end, newest first.
- */
-years: Array<CostYearView>, 
-/**
- * In sum.
- */
-totals: CostTotalsView, 
-/**
- * What a reader must know.
- */
-remarks: Array<string>, };
-
-/**
- * In sum.
- */
-export type CostTotalsView = { 
-/**
- * Objects.
- */
-objects: number, 
-/**
- * Of these recordings.
- */
-recordings: number, 
-/**
- * Their bytes.
- */
-size_bytes: number, 
-/**
- * Keeping all for a month.
- */
-month: string, 
-/**
- * Keeping all for a year.
- */
-year: string, 
-/**
- * All for a month in the standard class.
- */
-month_standard: string, 
-/**
- * What that saves in a year.
- */
-saving_year: string, 
-/**
- * Objects in classes without a price; they are in no amount.
- */
-unpriced: number, };
-
-/**
- * Recordings of one year.
- */
-export type CostYearView = { 
-/**
- * Year; 0 where unknown.
- */
-year: number, 
-/**
- * Recordings.
- */
-objects: number, 
-/**
- * Their bytes.
- */
-size_bytes: number, 
-/**
- * Keeping them for a month.
- */
-month: string, 
-/**
- * The same in the standard class.
- */
-month_standard: string, 
-/**
- * What that saves in a year.
- */
-saving_year: string, };
-
-/**
- * What keeping the archive costs.
- */
-export type CostsAnswer = { 
-/**
- * The report; null where nothing was counted yet.
- */
-report: CostReportView | null, };
-
-/**
- * A file's text.
- */
-export type CostsFile = { 
-/**
- * A name for it.
- */
-name: string, 
-/**
- * IANA media type.
- */
-media_type: string, 
-/**
- * Its content.
- */
-text: string, };
-
-/**
- * Asks for the last cost report as a file's text.
- */
-export type CostsFileRequest = { 
-/**
- * `csv`, `html`, `text`.
- */
-format: string, };
-
-/**
- * Asks what keeping the archive costs.
- */
-export type CostsRequest = { 
-/**
- * Count the storage now, which takes a listing call for each thousand objects; otherwise the last count is shown.
- */
-count: boolean, };
-
-/**
  * Takes a credential out of the keyring.
  */
 export type CredentialClearRequest = { 
@@ -551,11 +347,7 @@ direction: Array<FacetValue>,
 /**
  * By year.
  */
-year: Array<FacetValue>, 
-/**
- * Whether all that match were counted.
- */
-complete: boolean, };
+year: Array<FacetValue>, };
 
 /**
  * One value and how many results have it.
@@ -1287,42 +1079,9 @@ chosen: string | null,
  */
 cannot_meet: string | null, 
 /**
- * The same as a stable code; one of the plan's refusals says more.
- */
-refused: string | null, 
-/**
- * Cost as chosen, as a decimal number, six places.
- */
-cost: string, 
-/**
  * Until when the copy stays, if asked for now.
  */
 copy_expires_at: string | null, };
-
-/**
- * What is chosen for the recordings of one class.
- */
-export type PlanMix = { 
-/**
- * The provider's class.
- */
-storage_class: string, 
-/**
- * The speed; null where nothing is to be asked for.
- */
-speed: string | null, 
-/**
- * Recordings.
- */
-items: number, 
-/**
- * Bytes.
- */
-size_bytes: number, 
-/**
- * Cost as a decimal number, six places.
- */
-cost: string, };
 
 /**
  * One way to bring one recording back.
@@ -1347,45 +1106,7 @@ cost: string,
 /**
  * Whether even the worst case meets the deadline.
  */
-meets_deadline: boolean, 
-/**
- * Whether the provider may refuse it when demand is high.
- */
-may_be_refused: boolean, };
-
-/**
- * One reason for which the deadline cannot be promised, with all recordings that it holds for.
- */
-export type PlanRefusal = { 
-/**
- * Stable: `plan.class_too_slow`, `plan.not_promised`, `plan.speed_too_slow`, `plan.queue_too_long`, `plan.under_way_too_slow`,
- * `plan.download_too_slow`, `plan.no_way_back`, `plan.object_missing`, `plan.deadline_past`.
- */
-code: string, 
-/**
- * The provider's class in which they lie.
- */
-storage_class: string, 
-/**
- * What people call it.
- */
-class_name: string, 
-/**
- * For how many recordings.
- */
-items: number, 
-/**
- * Why, as a sentence.
- */
-reason: string, 
-/**
- * What policy would have allowed it, or what to do, as sentences.
- */
-advice: string, 
-/**
- * The earliest deadline that could be promised for them; null where there is no way at all.
- */
-earliest: string | null, };
+meets_deadline: boolean, };
 
 /**
  * Makes a plan; nothing is spent.
@@ -1436,26 +1157,6 @@ size_bytes: number,
  * Cost as a decimal number.
  */
 cost: string, 
-/**
- * Of it: requests.
- */
-requests_cost: string, 
-/**
- * Of it: bringing bytes back.
- */
-bytes_cost: string, 
-/**
- * Of it: keeping the copies beside what is archived (double storage).
- */
-copies_cost: string, 
-/**
- * Of it: leaving a storage class before its minimum days are over.
- */
-early_deletion_cost: string, 
-/**
- * Of it: sending bytes to the desk.
- */
-download_cost: string, 
 /**
  * ISO 4217.
  */
@@ -1512,19 +1213,7 @@ totals: PlanTotals,
 /**
  * What a person must know before approving.
  */
-remarks: Array<string>, 
-/**
- * What cannot be answered by the deadline, each reason once; empty where all can.
- */
-refusals: Array<PlanRefusal>, 
-/**
- * What is chosen, by storage class and speed.
- */
-mix: Array<PlanMix>, 
-/**
- * Days that copies are asked to stay.
- */
-keep_days: number, };
+remarks: Array<string>, };
 
 /**
  * Asks to play (or show) a recording: an action on evidence.
@@ -1647,6 +1336,171 @@ volume: number,
  * `both`, `agent`, `customer`.
  */
 channels: string, };
+
+/**
+ * One check.
+ */
+export type PreflightCheck = { 
+/**
+ * A stable code such as `preflight.object_lock`.
+ */
+code: string, 
+/**
+ * What it proves.
+ */
+title: string, 
+/**
+ * Where; empty where it is about no place.
+ */
+place: string, 
+/**
+ * `passed`, `failed`, `skipped`.
+ */
+outcome: string, 
+/**
+ * What was found, as a sentence.
+ */
+says: string, 
+/**
+ * The missing right or setting by the provider's own name.
+ */
+missing: string | null, 
+/**
+ * What to do, as a sentence.
+ */
+next: string | null, 
+/**
+ * Time taken.
+ */
+elapsed_ms: number, };
+
+/**
+ * What preflight found.
+ */
+export type PreflightReport = { 
+/**
+ * In the order in which they were done.
+ */
+checks: Array<PreflightCheck>, 
+/**
+ * Whether every check that applies passed.
+ */
+green: boolean, 
+/**
+ * How many passed.
+ */
+passed: number, 
+/**
+ * How many failed.
+ */
+failed: number, 
+/**
+ * How many do not apply, or could not be tried.
+ */
+skipped: number, 
+/**
+ * What the names of everything that it wrote start with.
+ */
+probes: string, 
+/**
+ * Whether it was stopped before its end.
+ */
+stopped: boolean, };
+
+/**
+ * What was mended, and what is left.
+ */
+export type ProvisionApplied = { 
+/**
+ * In order.
+ */
+done: Array<ProvisionEntry>, 
+/**
+ * As looked at afterwards.
+ */
+left: ProvisionPlan, };
+
+/**
+ * Makes the cloud side as it must be.
+ */
+export type ProvisionApplyRequest = { 
+/**
+ * The plan's `confirm`, as typed by a person.
+ */
+confirm: string, };
+
+/**
+ * One of them.
+ */
+export type ProvisionDocument = { 
+/**
+ * File name.
+ */
+name: string, 
+/**
+ * Text.
+ */
+text: string, };
+
+/**
+ * Files for those who review infrastructure in their own way.
+ */
+export type ProvisionDocuments = { 
+/**
+ * Each with its name.
+ */
+documents: Array<ProvisionDocument>, };
+
+/**
+ * One difference between the cloud side as it must be and as it is.
+ */
+export type ProvisionEntry = { 
+/**
+ * Where, e.g. `bucket acme-media`.
+ */
+place: string, 
+/**
+ * Which setting, by a stable name such as `object_lock`.
+ */
+setting: string, 
+/**
+ * `missing` and `drifted`: apply mends it; `barred`: cannot be changed any more, or only by a person; `remark`: nothing is to be
+ * done.
+ */
+kind: string, 
+/**
+ * What is there; empty where nothing is.
+ */
+found: string, 
+/**
+ * What is wanted.
+ */
+wanted: string, 
+/**
+ * A sentence: what will be done, or why nothing can be.
+ */
+words: string, };
+
+/**
+ * What differs. Making it changed nothing.
+ */
+export type ProvisionPlan = { 
+/**
+ * In the order in which they are mended.
+ */
+entries: Array<ProvisionEntry>, 
+/**
+ * How many apply would mend.
+ */
+to_do: number, 
+/**
+ * How many only a person can mend.
+ */
+barred: number, 
+/**
+ * What must be typed for apply: the name of the place of recordings.
+ */
+confirm: string, };
 
 /**
  * One item in quarantine.
@@ -2001,10 +1855,6 @@ export type SearchPage = {
  */
 total: number, 
 /**
- * Whether `total` is all of them; false where there are at least so many, and narrowing the search would tell.
- */
-total_is_exact: boolean, 
-/**
  * This page, newest first.
  */
 results: Array<ResultRow>, 
@@ -2341,10 +2191,6 @@ export interface Commands {
   ingest: { request: IngestRequest; answer: IngestSummary };
   /** Health of the archiver. */
   archiver_status: { request: Nothing; answer: ArchiverStatus };
-  /** What keeping the archive costs. */
-  costs: { request: CostsRequest; answer: CostsAnswer };
-  /** The last cost report as a file's text. */
-  costs_file: { request: CostsFileRequest; answer: CostsFile };
   /** Items in quarantine. */
   quarantine_list: { request: Nothing; answer: QuarantineList };
   /** One item in quarantine. */
@@ -2377,6 +2223,14 @@ export interface Commands {
   notifications: { request: Nothing; answer: NotificationList };
   /** A trial over every channel for notifications. */
   notify_test: { request: Nothing; answer: NotifyTest };
+  /** What differs between the cloud side as it must be and as it is. */
+  provision_plan: { request: Nothing; answer: ProvisionPlan };
+  /** Makes the cloud side as it must be. */
+  provision_apply: { request: ProvisionApplyRequest; answer: ProvisionApplied };
+  /** The cloud side as files for those who review infrastructure. */
+  provision_emit: { request: Nothing; answer: ProvisionDocuments };
+  /** Proves the store by acting. */
+  preflight: { request: Nothing; answer: PreflightReport };
   /** Stops a task. */
   cancel: { request: CancelRequest; answer: Cancelled };
 }
