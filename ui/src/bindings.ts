@@ -162,6 +162,210 @@ column: number,
 message: string, };
 
 /**
+ * One kind in one storage class.
+ */
+export type CostLineView = { 
+/**
+ * `recordings`, or `metadata`: what describes and proves them, and what was set aside.
+ */
+kind: string, 
+/**
+ * The provider's own name of the class.
+ */
+storage_class: string, 
+/**
+ * What people call it.
+ */
+class_name: string, 
+/**
+ * Objects.
+ */
+objects: number, 
+/**
+ * Their bytes.
+ */
+size_bytes: number, 
+/**
+ * Bytes that are billed: small objects count as larger ones, and some classes add to each.
+ */
+billed_bytes: number, 
+/**
+ * Keeping them for a month; null where the list has no price.
+ */
+month: string | null, 
+/**
+ * Of that, what is billed beyond the objects' own bytes.
+ */
+month_on_top: string | null, 
+/**
+ * The same bytes for a month in the provider's standard class; null where there is none.
+ */
+month_standard: string | null, 
+/**
+ * What not keeping them there saves in a year; negative where it costs more.
+ */
+saving_year: string | null, 
+/**
+ * What moving them here by a lifecycle rule cost once.
+ */
+moved_once: string | null, 
+/**
+ * Days that are billed at least.
+ */
+min_days: number, 
+/**
+ * What would be billed on top if all of them left the class now.
+ */
+early_deletion: string | null, };
+
+/**
+ * An estimate at list prices. Amounts are decimal numbers in `currency`: whole units from 100 on, cents below. A month is 30 days.
+ */
+export type CostReportView = { 
+/**
+ * When the storage was counted.
+ */
+counted_at: string, 
+/**
+ * Date of the price list.
+ */
+prices_dated: string, 
+/**
+ * Where its figures come from.
+ */
+prices_source: string, 
+/**
+ * ISO 4217.
+ */
+currency: string, 
+/**
+ * By what is kept and where, recordings first.
+ */
+lines: Array<CostLineView>, 
+/**
+ * Recordings by the year of the interaction's end, newest first.
+ */
+years: Array<CostYearView>, 
+/**
+ * In sum.
+ */
+totals: CostTotalsView, 
+/**
+ * What a reader must know.
+ */
+remarks: Array<string>, };
+
+/**
+ * In sum.
+ */
+export type CostTotalsView = { 
+/**
+ * Objects.
+ */
+objects: number, 
+/**
+ * Of these recordings.
+ */
+recordings: number, 
+/**
+ * Their bytes.
+ */
+size_bytes: number, 
+/**
+ * Keeping all for a month.
+ */
+month: string, 
+/**
+ * Keeping all for a year.
+ */
+year: string, 
+/**
+ * All for a month in the standard class.
+ */
+month_standard: string, 
+/**
+ * What that saves in a year.
+ */
+saving_year: string, 
+/**
+ * Objects in classes without a price; they are in no amount.
+ */
+unpriced: number, };
+
+/**
+ * Recordings of one year.
+ */
+export type CostYearView = { 
+/**
+ * Year; 0 where unknown.
+ */
+year: number, 
+/**
+ * Recordings.
+ */
+objects: number, 
+/**
+ * Their bytes.
+ */
+size_bytes: number, 
+/**
+ * Keeping them for a month.
+ */
+month: string, 
+/**
+ * The same in the standard class.
+ */
+month_standard: string, 
+/**
+ * What that saves in a year.
+ */
+saving_year: string, };
+
+/**
+ * What keeping the archive costs.
+ */
+export type CostsAnswer = { 
+/**
+ * The report; null where nothing was counted yet.
+ */
+report: CostReportView | null, };
+
+/**
+ * A file's text.
+ */
+export type CostsFile = { 
+/**
+ * A name for it.
+ */
+name: string, 
+/**
+ * IANA media type.
+ */
+media_type: string, 
+/**
+ * Its content.
+ */
+text: string, };
+
+/**
+ * Asks for the last cost report as a file's text.
+ */
+export type CostsFileRequest = { 
+/**
+ * `csv`, `html`, `text`.
+ */
+format: string, };
+
+/**
+ * Asks what keeping the archive costs.
+ */
+export type CostsRequest = { 
+/**
+ * Count the storage now, which takes a listing call for each thousand objects; otherwise the last count is shown.
+ */
+count: boolean, };
+
+/**
  * Takes a credential out of the keyring.
  */
 export type CredentialClearRequest = { 
@@ -347,7 +551,11 @@ direction: Array<FacetValue>,
 /**
  * By year.
  */
-year: Array<FacetValue>, };
+year: Array<FacetValue>, 
+/**
+ * Whether all that match were counted.
+ */
+complete: boolean, };
 
 /**
  * One value and how many results have it.
@@ -1079,9 +1287,42 @@ chosen: string | null,
  */
 cannot_meet: string | null, 
 /**
+ * The same as a stable code; one of the plan's refusals says more.
+ */
+refused: string | null, 
+/**
+ * Cost as chosen, as a decimal number, six places.
+ */
+cost: string, 
+/**
  * Until when the copy stays, if asked for now.
  */
 copy_expires_at: string | null, };
+
+/**
+ * What is chosen for the recordings of one class.
+ */
+export type PlanMix = { 
+/**
+ * The provider's class.
+ */
+storage_class: string, 
+/**
+ * The speed; null where nothing is to be asked for.
+ */
+speed: string | null, 
+/**
+ * Recordings.
+ */
+items: number, 
+/**
+ * Bytes.
+ */
+size_bytes: number, 
+/**
+ * Cost as a decimal number, six places.
+ */
+cost: string, };
 
 /**
  * One way to bring one recording back.
@@ -1106,7 +1347,45 @@ cost: string,
 /**
  * Whether even the worst case meets the deadline.
  */
-meets_deadline: boolean, };
+meets_deadline: boolean, 
+/**
+ * Whether the provider may refuse it when demand is high.
+ */
+may_be_refused: boolean, };
+
+/**
+ * One reason for which the deadline cannot be promised, with all recordings that it holds for.
+ */
+export type PlanRefusal = { 
+/**
+ * Stable: `plan.class_too_slow`, `plan.not_promised`, `plan.speed_too_slow`, `plan.queue_too_long`, `plan.under_way_too_slow`,
+ * `plan.download_too_slow`, `plan.no_way_back`, `plan.object_missing`, `plan.deadline_past`.
+ */
+code: string, 
+/**
+ * The provider's class in which they lie.
+ */
+storage_class: string, 
+/**
+ * What people call it.
+ */
+class_name: string, 
+/**
+ * For how many recordings.
+ */
+items: number, 
+/**
+ * Why, as a sentence.
+ */
+reason: string, 
+/**
+ * What policy would have allowed it, or what to do, as sentences.
+ */
+advice: string, 
+/**
+ * The earliest deadline that could be promised for them; null where there is no way at all.
+ */
+earliest: string | null, };
 
 /**
  * Makes a plan; nothing is spent.
@@ -1157,6 +1436,26 @@ size_bytes: number,
  * Cost as a decimal number.
  */
 cost: string, 
+/**
+ * Of it: requests.
+ */
+requests_cost: string, 
+/**
+ * Of it: bringing bytes back.
+ */
+bytes_cost: string, 
+/**
+ * Of it: keeping the copies beside what is archived (double storage).
+ */
+copies_cost: string, 
+/**
+ * Of it: leaving a storage class before its minimum days are over.
+ */
+early_deletion_cost: string, 
+/**
+ * Of it: sending bytes to the desk.
+ */
+download_cost: string, 
 /**
  * ISO 4217.
  */
@@ -1213,7 +1512,19 @@ totals: PlanTotals,
 /**
  * What a person must know before approving.
  */
-remarks: Array<string>, };
+remarks: Array<string>, 
+/**
+ * What cannot be answered by the deadline, each reason once; empty where all can.
+ */
+refusals: Array<PlanRefusal>, 
+/**
+ * What is chosen, by storage class and speed.
+ */
+mix: Array<PlanMix>, 
+/**
+ * Days that copies are asked to stay.
+ */
+keep_days: number, };
 
 /**
  * Asks to play (or show) a recording: an action on evidence.
@@ -1855,6 +2166,10 @@ export type SearchPage = {
  */
 total: number, 
 /**
+ * Whether `total` is all of them; false where there are at least so many, and narrowing the search would tell.
+ */
+total_is_exact: boolean, 
+/**
  * This page, newest first.
  */
 results: Array<ResultRow>, 
@@ -2191,6 +2506,10 @@ export interface Commands {
   ingest: { request: IngestRequest; answer: IngestSummary };
   /** Health of the archiver. */
   archiver_status: { request: Nothing; answer: ArchiverStatus };
+  /** What keeping the archive costs. */
+  costs: { request: CostsRequest; answer: CostsAnswer };
+  /** The last cost report as a file's text. */
+  costs_file: { request: CostsFileRequest; answer: CostsFile };
   /** Items in quarantine. */
   quarantine_list: { request: Nothing; answer: QuarantineList };
   /** One item in quarantine. */

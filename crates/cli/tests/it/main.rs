@@ -10,7 +10,7 @@ mod job;
 mod keyring;
 mod kill;
 mod limits;
-mod reach;
 mod provision;
+mod reach;
 mod reference;
 mod sample;
