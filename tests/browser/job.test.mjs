@@ -254,3 +254,18 @@ test('a credential is typed unseen, kept, and taken away again', async () => {
   await p.context().close();
   await own.close();
 });
+
+test('preflight tells each check as it comes and what is missing by name', async () => {
+  const own = await standIn(10);
+  const p = await page(browser);
+  await p.goto(`${own.address}#/settings/preflight`);
+  await p.getByText('Not checked yet').waitFor();
+  await tabTo(p, 'Check now');
+  await p.keyboard.press('Enter');
+  await p.getByText('1 check failed.').first().waitFor();
+  assert.match(await p.getByRole('list').filter({ hasText: 'Missing:' }).innerText(), /s3:RestoreObject on acme-media/);
+  assert.equal(await p.getByRole('row').count(), 5);
+  assert.deepEqual(p.complaints, []);
+  await p.context().close();
+  await own.close();
+});

@@ -46,6 +46,8 @@ const SCREENS = [
   ['cloud', '#/settings/cloud', 'smtp-password', button('Send a trial')],
   ['enter a credential', '#/settings/cloud', 'smtp-password', async (p) => { await p.getByRole('button', { name: 'Enter… smtp-password' }).click(); await p.getByLabel('Value').waitFor(); }],
   ['remove a credential', '#/settings/cloud', 'smtp-password', async (p) => { await p.getByRole('button', { name: 'Remove… aws' }).click(); await p.getByRole('dialog').waitFor(); }],
+  ['preflight, not run', '#/settings/preflight', 'Not checked yet'],
+  ['preflight', '#/settings/preflight', 'Not checked yet', async (p) => { await p.getByRole('button', { name: 'Check now' }).click(); await p.getByText('What to mend').waitFor(); }],
   ['costs, nothing counted', '#/archiver/costs', 'Nothing was counted yet'],
   ['costs', '#/archiver/costs', 'Costs', async (p) => { await p.getByRole('button', { name: /^Count/ }).click(); await p.getByText('S3 Glacier Deep Archive').first().waitFor(); }],
   ['plan that is refused', '#/matters/M-77?plan=1', 'The earliest that can be promised'],
@@ -71,7 +73,7 @@ for (const colorScheme of ['light', 'dark']) {
 
 test('a narrow window keeps every screen usable without scrolling sideways', async () => {
   const p = await page(browser, { viewport: { width: 720, height: 800 } });
-  for (const hash of ['#/search', `#/recording/${idOf(9)}`, '#/matters', '#/matters/M-1', '#/archiver', '#/archiver/costs', '#/matters/M-77', '#/custody', '#/settings', '#/settings/cloud', '#/jobs']) {
+  for (const hash of ['#/search', `#/recording/${idOf(9)}`, '#/matters', '#/matters/M-1', '#/archiver', '#/archiver/costs', '#/matters/M-77', '#/custody', '#/settings', '#/settings/cloud', '#/settings/preflight', '#/jobs']) {
     await p.goto(server.address + hash);
     await p.locator('main h1').first().waitFor({ state: 'attached' });
     const overflow = await p.evaluate(() => {

@@ -300,6 +300,9 @@ impl Desk {
                 let doc = write_doc(&there.id, &job)?;
                 waiting.push(Work { state: JobState::Planned.as_str().into(), doc, ..there });
             }
+            if waiting.is_empty() {
+                continue;
+            }
             if let UpdateOutcome::Updated(_) = self.parts().work.update_many(waiting.clone()).await? {
                 continue;
             }

@@ -280,7 +280,8 @@ export class Archive {
       check('restore', 'Rehydration may be asked for', 'failed', 'RestoreObject was denied.', { missing: 's3:RestoreObject', next: 'Give the reader role s3:RestoreObject on acme-media/recordings/*.' }),
       check('account', 'The storage account keeps versions', 'skipped', 'This is not Azure.', { place: '' }),
     ];
-    for (const c of checks) this.tell({ event: 'preflight', check: c });
+    checks.forEach((c, i) => this.tell({ event: 'progress', task: 'preflight', stage: c.title, done: i + 1, total: null, unit: 'checks', left_ms: null }));
+    this.tell({ event: 'progress', task: 'preflight', stage: checks.at(-1).title, done: 0, total: 0, unit: '', left_ms: null });
     return { checks, green: false, passed: 2, failed: 1, skipped: 1, probes: 'preflight/2026-11-20/5f0c', stopped: false };
   }
 

@@ -7,4 +7,5 @@ export const ARCHIVER_PAGES = [
 export const SETTINGS_PAGES = [
   ['#/settings', 'General'],
   ['#/settings/cloud', 'Cloud'],
+  ['#/settings/preflight', 'Preflight'],
 ] as const;

@@ -2,12 +2,14 @@ use crate::{counted::Many, world::dawn};
 use holdfast_model::RehydrationSpeed;
 use holdfast_retrieval::PlanRequest;
 use holdfast_testkit::ManualClock;
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What makes a plan of many quick is how seldom anybody is asked: never once for each recording.
 #[tokio::test]
 async fn a_plan_of_thousands_asks_storage_once_and_nobody_for_each() {
     const N: u32 = 3_000;
+    // Rows are read and written a hundred at a time, as DynamoDB takes them, and a few calls are for the matter and the plan.
+    let few = |calls: &BTreeMap<&str, usize>| calls.values().sum::<usize>() <= 20 + 3 * N as usize / 100;
     let dir = tempfile::tempdir().unwrap();
     let many = Many::of(N, dir.path(), Arc::new(ManualClock::at(dawn()))).await;
     let plan = many.desk.make_plan(&many.matter, PlanRequest::default(), &many.me).await.unwrap();
@@ -19,16 +21,16 @@ async fn a_plan_of_thousands_asks_storage_once_and_nobody_for_each() {
     assert_eq!(first["store.status"], 1, "{first:?}");
     assert_eq!(first["index.set_states"], 1, "what was seen is noted together: {first:?}");
     assert!(!first.contains_key("index.get") && !first.contains_key("index.set_state"), "{first:?}");
-    assert!(first.values().sum::<usize>() <= 30, "{first:?}");
+    assert!(few(&first), "{first:?}");
 
     // Again, with all rows there already.
     many.desk.make_plan(&many.matter, PlanRequest::default(), &many.me).await.unwrap();
     let again = many.calls.taken();
     assert_eq!(again["store.status"], 1);
-    assert!(again.values().sum::<usize>() <= 30, "{again:?}");
+    assert!(few(&again), "{again:?}");
 
     let started = many.desk.start(&many.matter, None, None, None, &many.me).await.unwrap();
     assert_eq!(started.jobs.len(), N as usize);
     let begun = many.calls.taken();
-    assert!(begun.values().sum::<usize>() <= 40 && !begun.contains_key("index.get"), "{begun:?}");
+    assert!(few(&begun) && !begun.contains_key("index.get"), "{begun:?}");
 }
