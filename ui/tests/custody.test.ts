@@ -3,7 +3,7 @@ import type { CustodyRow } from '../src/bindings';
 import { fold } from '../src/lib/custody';
 
 const row = (sequence: number, phase: string, action: string, more: Partial<CustodyRow> = {}): CustodyRow => ({
-  sequence, phase, action, time: '', sentence: '', person: '', role: '', matter: null, reason: null, outcome: phase === 'outcome' ? 'succeeded' : null, ...more,
+  sequence, phase, action, time: '', sentence: '', person: '', role: '', cloud_identity: null, matter: null, reason: null, outcome: phase === 'outcome' ? 'succeeded' : null, ...more,
 });
 
 describe('custody timeline', () => {
