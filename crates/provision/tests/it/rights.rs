@@ -77,9 +77,11 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("ministack: pip install ministack==1.5.33 into $HOLDFAST_CACHE/venv (scripts/test does it)");
+        // Owned at once, so that it ends with this test however that ends.
+        let server = Self { child, url: format!("http://127.0.0.1:{port}"), _folder: folder };
         for _ in 0..600 {
             if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-                return Self { child, url: format!("http://127.0.0.1:{port}"), _folder: folder };
+                return server;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
