@@ -345,9 +345,13 @@ fn unreachable(what: &str) -> ApiError {
 }
 
 fn no_bucket(store: &str, bucket: &str) -> ApiError {
-    let message = format!("the store {store} has no `{bucket}`, or this identity does not see it");
     let next = "Correct its name, or the region or account that it is looked for in; `holdfast provision plan` shows what is missing.";
-    ApiError::new(ApiErrorKind::Usage, "cloud.no_bucket", message, next)
+    ApiError::new(
+        ApiErrorKind::Usage,
+        "cloud.no_bucket",
+        format!("the store {store} has no `{bucket}`, or this identity does not see it"),
+        next,
+    )
 }
 
 fn prices(file: Option<&std::path::Path>) -> Result<PriceList, ApiError> {

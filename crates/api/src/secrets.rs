@@ -155,10 +155,16 @@ impl Secrets {
         let account = self.account(name);
         let found = aside(move || KeyringSecrets::connect().map_err(|e| keyring_error(&e))?.get(&account));
         let locked = |why: &str| {
-            let message =
-                format!("the credential `{}` was entered, but the keyring does not give it{why}", name.text());
-            let next = "Unlock the keyring (log in to the session), or enter it again with `holdfast credentials set`.";
-            ApiError::new(ApiErrorKind::Failure, "credentials.locked", message, next)
+            let (next, name) = (
+                "Unlock the keyring (log in to the session), or enter it again with `holdfast credentials set`.",
+                name.text(),
+            );
+            ApiError::new(
+                ApiErrorKind::Failure,
+                "credentials.locked",
+                format!("the credential `{name}` was entered, but the keyring does not give it{why}"),
+                next,
+            )
         };
         let bytes = found.map_err(|e| locked(&format!(": {}", e.message)))?.ok_or_else(|| locked(""))?;
         let text = std::str::from_utf8(&bytes).map_err(|_| locked(": it is no text"))?;
@@ -217,9 +223,13 @@ impl Secrets {
         let path = self.home.join(RECORD);
         match std::fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| {
-                let message = format!("{} cannot be understood: {e}", path.display());
                 let next = "Take the file away and enter the credentials again; they only say what was entered.";
-                ApiError::new(ApiErrorKind::Failure, "credentials.record", message, next)
+                ApiError::new(
+                    ApiErrorKind::Failure,
+                    "credentials.record",
+                    format!("{} cannot be understood: {e}", path.display()),
+                    next,
+                )
             }),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Record::default()),
             Err(e) => Err(unreadable(&path, &e)),
@@ -238,10 +248,14 @@ impl Secrets {
 
 fn connected() -> Result<KeyringSecrets, ApiError> {
     KeyringSecrets::connect().map_err(|e| {
-        let message = format!("there is no keyring that could keep the credential: {e}");
         let next = "Log in to a session with a keyring; a server without one gives it through its environment: \
                     HOLDFAST_SECRET_<NAME>, or HOLDFAST_SECRET_<NAME>_FILE with the path of a file.";
-        ApiError::new(ApiErrorKind::Failure, "credentials.no_keyring", message, next)
+        ApiError::new(
+            ApiErrorKind::Failure,
+            "credentials.no_keyring",
+            format!("there is no keyring that could keep the credential: {e}"),
+            next,
+        )
     })
 }
 

@@ -46,13 +46,18 @@ fn literal(text: &str, at: usize) -> Option<(String, usize)> {
     None
 }
 
+/// What looks like a code: a file, a setting.
+const NO_CODES: [&str; 2] = ["index.backend", "keys.json"];
+
 fn is_code(text: &str) -> bool {
     let known = [
         "api",
         "audio",
         "cli",
+        "cloud",
         "config",
         "connector",
+        "credentials",
         "demo",
         "gateway",
         "home",
@@ -60,7 +65,9 @@ fn is_code(text: &str) -> bool {
         "ingest",
         "keys",
         "ledger",
+        "link",
         "mapping",
+        "notify",
         "play",
         "prices",
         "provision",
@@ -75,6 +82,7 @@ fn is_code(text: &str) -> bool {
     ];
     let Some((first, rest)) = text.split_once('.') else { return false };
     known.contains(&first)
+        && !NO_CODES.contains(&text)
         && !rest.is_empty()
         && rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit())
 }
@@ -101,6 +109,9 @@ fn codes(text: &str, out: &mut BTreeMap<String, String>) {
             continue;
         }
         let line = text[..end].rfind('\n').map_or("", |n| &text[n..end]);
+        if ["step(", "passed(", "fail_after("].iter().any(|call| line.contains(call)) {
+            continue; // the name of a step, not of an error
+        }
         let says = if line.contains("=>") {
             // `Self::Variant { .. } => "code"`: the message stands above the variant.
             let names = line
@@ -113,7 +124,7 @@ fn codes(text: &str, out: &mut BTreeMap<String, String>) {
             literal(text, end).map(|(m, _)| m).filter(|m| m.contains(' ')).unwrap_or_default()
         };
         if says.is_empty() && !line.contains("=>") {
-            continue; // the name of a step, not of an error
+            continue; // said elsewhere
         }
         let entry = out.entry(found).or_default();
         if entry.is_empty() {
@@ -137,7 +148,7 @@ fn generated_error_list_is_current() {
     let mut all = BTreeMap::new();
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
-        let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
+        let shipped = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         codes(shipped, &mut all);
     }
     assert!(all.len() > 60, "only {} codes were found", all.len());

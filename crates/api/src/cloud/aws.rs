@@ -247,8 +247,12 @@ fn root(e: &CredentialsError) -> String {
 }
 
 fn no_credentials(why: &str) -> ApiError {
-    let message = format!("there are no usable credentials for Amazon's services: {why}");
     let next = "Sign in (`aws sso login`, or a profile in aws.profile), or enter an access key with \
                 `holdfast credentials set aws`; then run the same command again.";
-    ApiError::new(ApiErrorKind::Failure, "cloud.no_credentials", message, next)
+    ApiError::new(
+        ApiErrorKind::Failure,
+        "cloud.no_credentials",
+        format!("there are no usable credentials for Amazon's services: {why}"),
+        next,
+    )
 }

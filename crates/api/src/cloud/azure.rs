@@ -182,8 +182,12 @@ fn first_line(text: &str) -> String {
 }
 
 fn no_credentials(why: &str) -> ApiError {
-    let message = format!("there is no usable credential for Azure: {why}");
     let next = "Sign in with `az login`, choose another azure.credential, or enter a secret with \
                 `holdfast credentials set azure-secret` or `azure-sas`; then run the same command again.";
-    ApiError::new(ApiErrorKind::Failure, "cloud.no_credentials", message, next)
+    ApiError::new(
+        ApiErrorKind::Failure,
+        "cloud.no_credentials",
+        format!("there is no usable credential for Azure: {why}"),
+        next,
+    )
 }

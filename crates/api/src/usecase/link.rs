@@ -23,9 +23,8 @@ impl Holdfast {
     pub async fn link_make(&self, caller: &Caller, r: LinkRequest) -> Result<LinkList, ApiError> {
         let valid_s = r.valid_s.unwrap_or(VALID_S);
         if !(VALID_MIN_S..=VALID_MAX_S).contains(&valid_s) {
-            let message = format!("a link for {valid_s} seconds is not offered");
             let next = "Choose from one minute to two hours; later make another.";
-            return Err(ApiError::usage("link.bad_time", message, next));
+            return Err(ApiError::usage("link.bad_time", format!("a link for {valid_s} seconds is not offered"), next));
         }
         let matter: Option<MatterId> = r.matter.as_deref().map(id).transpose()?;
         let rows = self.rows_to_link(r.id.as_deref(), matter.as_ref()).await?;
@@ -68,9 +67,13 @@ impl Holdfast {
             return Err(ApiError::usage("link.of_nothing", "there is nothing to make links of", next));
         }
         if wanted.len() > AT_ONCE {
-            let message = format!("{} links at once are too many; {AT_ONCE} are offered", wanted.len());
             let next = "Export an evidence package instead, or name single recordings.";
-            return Err(ApiError::usage("link.too_many", message, next));
+            let of = wanted.len();
+            return Err(ApiError::usage(
+                "link.too_many",
+                format!("{of} links at once are too many; {AT_ONCE} are offered"),
+                next,
+            ));
         }
         let mut rows = Vec::with_capacity(wanted.len());
         for id in &wanted {
@@ -83,10 +86,9 @@ impl Holdfast {
         for row in rows {
             let in_matter = for_matter || !self.desk.matters_of(&row.archive_id).await?.is_empty();
             if self.needs_reason(row, in_matter) {
-                let message = "a link to this recording needs a reason, which is kept in the ledger";
                 return Err(ApiError::usage(
                     "link.reason_needed",
-                    message,
+                    "a link to this recording needs a reason, which is kept in the ledger",
                     "Say why you give it out (--reason \"...\").",
                 ));
             }
