@@ -38,7 +38,7 @@ pub enum ProvisionMode {
 pub struct ProvisionRetention {
     /// `governance` or `compliance`.
     pub mode: ProvisionMode,
-    /// Days.
+    /// Days for which new recordings are kept by default, whatever their own retention says.
     pub days: u32,
 }
 
