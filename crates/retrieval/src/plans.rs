@@ -276,29 +276,34 @@ impl Desk {
     async fn plan_jobs(&self, plan: &Plan) -> Result<(), RetrievalError> {
         let matter = self.matter(&plan.matter).await?;
         let exhibits: HashMap<&ArchiveId, &String> = matter.items.iter().map(|i| (&i.archive_id, &i.exhibit)).collect();
+        let stored = self.all_work(WorkKind::Retrieval, Some(plan.matter.as_str()), &[]).await?;
+        let mut stored: HashMap<String, Work> = stored.into_iter().map(|w| (w.id.clone(), w)).collect();
         for batch in plan.body.items.chunks(BATCH) {
-            let ids: Vec<ArchiveId> = batch.iter().map(|i| i.archive_id.clone()).collect();
-            let mut rows = Vec::with_capacity(batch.len());
-            for (row, item) in self.rows(&ids).await?.into_iter().zip(batch) {
-                let exhibit = exhibits.get(&row.archive_id).ok_or_else(|| RetrievalError::NotInMatter {
-                    archive_id: row.archive_id.clone(),
-                    matter: matter.matter_id.clone(),
-                })?;
-                let mut job = self.job_of(&matter.matter_id, (*exhibit).clone(), row);
-                job.adopt(plan, item);
-                rows.push(job.into_work(JobState::Planned, None)?);
-            }
             let mut waiting = Vec::new();
-            for (outcome, item) in self.parts().work.create_many(rows).await?.into_iter().zip(batch) {
-                let CreateOutcome::Exists(there) = outcome else { continue };
-                let waits = [JobState::Requested, JobState::Planned].map(JobState::as_str);
-                if !waits.contains(&there.state.as_str()) {
-                    continue;
+            let mut new = Vec::new();
+            for item in batch {
+                match stored.remove(&job_id(&plan.matter, &item.archive_id)) {
+                    Some(there) => waiting.extend(adopted(there, plan, item)?),
+                    None => new.push(item),
                 }
-                let mut job: Job = read_doc(&there)?;
-                job.adopt(plan, item);
-                let doc = write_doc(&there.id, &job)?;
-                waiting.push(Work { state: JobState::Planned.as_str().into(), doc, ..there });
+            }
+            if !new.is_empty() {
+                let ids: Vec<ArchiveId> = new.iter().map(|i| i.archive_id.clone()).collect();
+                let mut rows = Vec::with_capacity(new.len());
+                for (row, item) in self.rows(&ids).await?.into_iter().zip(&new) {
+                    let exhibit = exhibits.get(&row.archive_id).ok_or_else(|| RetrievalError::NotInMatter {
+                        archive_id: row.archive_id.clone(),
+                        matter: matter.matter_id.clone(),
+                    })?;
+                    let mut job = self.job_of(&matter.matter_id, (*exhibit).clone(), row);
+                    job.adopt(plan, item);
+                    rows.push(job.into_work(JobState::Planned, None)?);
+                }
+                for (outcome, item) in self.parts().work.create_many(rows).await?.into_iter().zip(&new) {
+                    if let CreateOutcome::Exists(there) = outcome {
+                        waiting.extend(adopted(there, plan, item)?);
+                    }
+                }
             }
             if waiting.is_empty() {
                 continue;
@@ -426,7 +431,9 @@ impl Desk {
                 row.set_state(now);
             }
         }
-        self.parts().index.set_states(&changed).await?;
+        if !changed.is_empty() {
+            self.parts().index.set_states(&changed).await?;
+        }
         Ok(missing)
     }
 
@@ -463,6 +470,18 @@ pub(crate) fn chosen_items(matter: &Matter, only: Option<&[ArchiveId]>) -> Resul
             false => Err(RetrievalError::NotInMatter { archive_id: id.clone(), matter: matter.matter_id.clone() }),
         })
         .collect()
+}
+
+/// The row of a recording that nobody brings back yet, as this plan has it; none for one that is under way or done.
+fn adopted(there: Work, plan: &Plan, item: &PlanItem) -> Result<Option<Work>, RetrievalError> {
+    let waits = [JobState::Requested, JobState::Planned].map(JobState::as_str);
+    if !waits.contains(&there.state.as_str()) {
+        return Ok(None);
+    }
+    let mut job: Job = read_doc(&there)?;
+    job.adopt(plan, item);
+    let doc = write_doc(&there.id, &job)?;
+    Ok(Some(Work { state: JobState::Planned.as_str().into(), doc, ..there }))
 }
 
 fn read_plan(work: &Work) -> Result<Plan, RetrievalError> {
