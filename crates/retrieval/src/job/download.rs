@@ -20,8 +20,10 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+use tokio::task::JoinSet;
 
 /// Bytes written between two syncs: at most so many are downloaded again after a power cut.
 const SYNC_BYTES: u64 = 64 << 20;
@@ -42,7 +44,10 @@ struct Part {
     file: File,
     hasher: Sha256,
     written: u64,
+    /// Bytes that a sync was begun for.
     durable: u64,
+    /// The sync that is under way while more is written.
+    syncing: Option<JoinHandle<Result<(), RetrievalError>>>,
     record: PartRecord,
 }
 
@@ -92,7 +97,7 @@ impl Part {
             hasher.update(&piece[..n]);
         }
         file.seek(SeekFrom::End(0)).map_err(io("read"))?;
-        let mut part = Self { path, file, hasher, written: keep, durable: keep, record };
+        let mut part = Self { path, file, hasher, written: keep, durable: keep, syncing: None, record };
         // An old note must not speak of bytes that were cut off. Where there is none, none is needed yet: most recordings are
         // shorter than what is downloaded between two syncs, and a note costs three.
         if noted.is_some() {
@@ -108,23 +113,45 @@ impl Part {
             self.written += piece.len() as u64;
         }
         if self.written - self.durable >= SYNC_BYTES {
-            self.sync()?;
+            self.begin_sync()?;
         }
         Ok(self)
     }
 
-    /// Makes what was written durable, and the note of it. The note's folder is the part's, so that both names are durable too.
-    fn sync(&mut self) -> Result<(), RetrievalError> {
-        self.file.sync_all().map_err(RetrievalError::io("sync", &self.path))?;
+    /// Begins to make what was written so far durable, and then the note of it, while more is written. One at a time, so that at
+    /// most twice [`SYNC_BYTES`] wait for the disk. The note's folder is the part's, so that both names are durable too.
+    fn begin_sync(&mut self) -> Result<(), RetrievalError> {
+        self.end_sync()?;
         self.durable = self.written;
         self.record.durable_bytes = self.durable;
         let bytes = serde_json::to_vec(&self.record)
             .map_err(|e| RetrievalError::Damaged { what: self.path.display().to_string(), detail: e.to_string() })?;
-        write_small(&record_path(&self.path), &bytes)
+        let (path, note) = (self.path.clone(), record_path(&self.path));
+        let file = self.file.try_clone().map_err(RetrievalError::io("sync", &path))?;
+        self.syncing = Some(thread::spawn(move || {
+            file.sync_all().map_err(RetrievalError::io("sync", &path))?;
+            write_small(&note, &bytes)
+        }));
+        Ok(())
+    }
+
+    /// Waits for the sync that is under way.
+    fn end_sync(&mut self) -> Result<(), RetrievalError> {
+        match self.syncing.take().map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(done)) => done,
+            Some(Err(_)) => Err(RetrievalError::io("sync", &self.path)(std::io::Error::other("a thread panicked"))),
+        }
+    }
+
+    fn sync(&mut self) -> Result<(), RetrievalError> {
+        self.begin_sync()?;
+        self.end_sync()
     }
 
     /// The whole, durable. Nothing is noted: there is no more to go on with.
-    fn finish(self) -> Result<Fixity, RetrievalError> {
+    fn finish(mut self) -> Result<Fixity, RetrievalError> {
+        self.end_sync()?;
         self.file.sync_all().map_err(RetrievalError::io("sync", &self.path))?;
         self.path.parent().map_or(Ok(()), sync_folder)?;
         Ok(Fixity::sha256(Sha256Digest(self.hasher.finalize().into()), self.written))
@@ -185,7 +212,7 @@ impl Desk {
         let range_bytes = settings.range_bytes.max(1 << 16);
         let starts = (part.written..size).step_by(usize::try_from(range_bytes).unwrap_or(usize::MAX));
         let mut blocks = stream::iter(starts)
-            .map(|start| self.read_range(&at, start, size.min(start + range_bytes)).boxed())
+            .map(|start| self.reading(&at, start, size.min(start + range_bytes)).boxed())
             .buffered(settings.ranges_at_once.max(1));
         let mut sign_of_life = Instant::now();
         let beat = Duration::from_millis(settings.lease_ms / 4);
@@ -224,6 +251,27 @@ impl Desk {
         }
         let fixity = blocking(move || part.finish()).await?;
         Ok(Downloaded { fixity, resumed })
+    }
+
+    /// Reads a range in a task of its own, so that it goes on while the one before is hashed and written.
+    fn reading(
+        &self,
+        at: &ObjectLocator,
+        start: u64,
+        end: u64,
+    ) -> impl Future<Output = Result<Vec<Bytes>, RetrievalError>> + Send + use<> {
+        let (desk, at) = (self.clone(), at.clone());
+        let mut task = JoinSet::new(); // stops with the download
+        task.spawn(async move { desk.read_range(&at, start, end).await });
+        async move {
+            match task.join_next().await {
+                Some(Ok(pieces)) => pieces,
+                failed => {
+                    let why = failed.and_then(Result::err).map_or_else(String::new, |e| e.to_string());
+                    Err(RetrievalError::io("read a range for", Path::new("the desk"))(std::io::Error::other(why)))
+                }
+            }
+        }
     }
 
     async fn read_range(&self, at: &ObjectLocator, start: u64, end: u64) -> Result<Vec<Bytes>, RetrievalError> {

@@ -16,6 +16,7 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
+    thread::{self, JoinHandle},
 };
 
 /// The desk's limits.
@@ -90,24 +91,36 @@ struct Part {
     hash: Sha256,
     written: u64,
     durable: u64,
+    syncing: Option<JoinHandle<()>>,
 }
 
 impl Part {
     fn open(path: PathBuf) -> Self {
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         let file = File::create(&path).expect("a file");
-        Self { path, file, hash: Sha256::new(), written: 0, durable: 0 }
+        Self { path, file, hash: Sha256::new(), written: 0, durable: 0, syncing: None }
     }
 
-    fn sync(&mut self) {
-        self.file.sync_all().expect("durable");
+    fn begin_sync(&mut self) {
+        self.end_sync();
         self.durable = self.written;
-        let (new, note) = (self.path.with_extension("new"), self.path.with_extension("json"));
-        let mut file = File::create(&new).expect("a file");
-        let text = format!("{{\"durable_bytes\":{},\"what\":{:?}}}", self.durable, self.path);
-        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).expect("durable");
-        fs::rename(&new, &note).expect("renamed");
-        sync_folder(self.path.parent().expect("a folder"));
+        let (path, durable) = (self.path.clone(), self.durable);
+        let file = self.file.try_clone().expect("a file");
+        self.syncing = Some(thread::spawn(move || {
+            file.sync_all().expect("durable");
+            let (new, note) = (path.with_extension("new"), path.with_extension("json"));
+            let mut file = File::create(&new).expect("a file");
+            let text = format!("{{\"durable_bytes\":{durable},\"what\":{path:?}}}");
+            file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).expect("durable");
+            fs::rename(&new, &note).expect("renamed");
+            sync_folder(path.parent().expect("a folder"));
+        }));
+    }
+
+    fn end_sync(&mut self) {
+        if let Some(syncing) = self.syncing.take() {
+            syncing.join().expect("durable");
+        }
     }
 
     fn write(mut self, pieces: Vec<Bytes>) -> Self {
@@ -117,12 +130,13 @@ impl Part {
             self.written += piece.len() as u64;
         }
         if self.written - self.durable >= SYNC_BYTES {
-            self.sync();
+            self.begin_sync();
         }
         self
     }
 
-    fn finish(self, to: &Path, expected: &Fixity) {
+    fn finish(mut self, to: &Path, expected: &Fixity) {
+        self.end_sync();
         self.file.sync_all().expect("durable");
         let from = self.path.parent().expect("a folder");
         sync_folder(from);
@@ -146,11 +160,12 @@ async fn download(store: &Store, job: &Job, item: &Item) {
     let starts = (0..size).step_by(usize::try_from(RANGE_BYTES).expect("a length"));
     let ranges = starts.map(|start| {
         let (store, at) = (store.clone(), at.clone());
-        async move {
+        let read = tokio::spawn(async move {
             let range = ByteRange { start, end: Some(size.min(start + RANGE_BYTES)) };
             let pieces = store.reader.read(&at, range).await.expect("readable");
             pieces.try_collect::<Vec<Bytes>>().await.expect("bytes")
-        }
+        });
+        async move { read.await.expect("read") }
     });
     let mut blocks = stream::iter(ranges).buffered(RANGES_AT_ONCE);
     while let Some(pieces) = blocks.next().await {

@@ -1,4 +1,4 @@
-//! One file of 1 GiB and 2,000 of 1 MiB from and to an S3 server in memory (TLS, on this machine), against `s5cmd`, `aws s3 cp` and
+//! One file of 1 GiB and 2,000 of 1 MiB from and to an S3 server in memory on this machine, against `s5cmd`, `aws s3 cp` and
 //! `rclone`, which only copy: `cargo bench -p holdfast-store --bench transfer`. Prints seconds by the clock, processor seconds and peak
 //! memory of each client.
 //!
@@ -79,7 +79,9 @@ fn noise(buffer: &mut [u8]) {
 fn serve() {
     let folder = PathBuf::from(env::var_os("HOLDFAST_TRANSFER_FOLDER").expect("a folder"));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let server = runtime.block_on(FastS3::start(&folder));
+    let plain = env::var("HOLDFAST_TRANSFER_TLS").as_deref() == Ok("0");
+    let server =
+        runtime.block_on(async { if plain { FastS3::start_plain().await } else { FastS3::start(&folder).await } });
     let mut all = vec![0u8; BIG_BYTES];
     noise(&mut all);
     let all = bytes::Bytes::from(all);
@@ -109,10 +111,11 @@ fn small_items(all: &[u8]) -> Vec<Item> {
 struct Server(Child, String);
 
 impl Server {
-    fn start(folder: &Path) -> Self {
+    fn start(folder: &Path, tls: &str) -> Self {
         let mut child = Command::new(env::current_exe().expect("this program"))
             .env("HOLDFAST_TRANSFER", "serve")
             .env("HOLDFAST_TRANSFER_FOLDER", folder)
+            .env("HOLDFAST_TRANSFER_TLS", tls)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -133,7 +136,6 @@ impl Drop for Server {
 fn compare() {
     let rounds = env::var("HOLDFAST_BENCH_ROUNDS").ok().and_then(|r| r.parse().ok()).unwrap_or(3);
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let server = Server::start(folder.path());
     let mut all = vec![0u8; BIG_BYTES];
     noise(&mut all);
     let big = vec![Item { key: "file.wav".into(), size_bytes: BIG_BYTES as u64, digest: Sha256Digest::of(&all) }];
@@ -148,42 +150,59 @@ fn compare() {
     }
     drop(all);
     assert!(Command::new("sync").status().is_ok_and(|s| s.success()), "sync");
-    for (bucket, items) in [("big", &big), ("small", &small)] {
-        let job = |folder: PathBuf, bucket: &str| Job {
-            url: server.1.clone(),
-            ca: folder.ancestors().find(|a| a.join("ca.pem").exists()).expect("the authority").join("ca.pem"),
-            bucket: bucket.to_owned(),
-            folder,
-            items: items.clone(),
-        };
-        let mut table = Table::default();
-        for _ in 0..rounds {
-            for client in peers::DOWNLOADERS {
-                let into = folder.path().join("into");
-                let _ = fs::remove_dir_all(&into);
-                fs::create_dir_all(&into).expect("a folder");
-                let took = peers::run(client, &job(into.clone(), bucket), folder.path());
-                arrived(&into, items, client);
-                table.add(client, took);
+    // With TLS as in the cloud; without as for a store in the house.
+    let only = env::var("HOLDFAST_BENCH_ONLY").unwrap_or_default();
+    for (tls, scheme) in [("1", "https"), ("0", "http")] {
+        for (bucket, items) in [("big", &big), ("small", &small)] {
+            if format!("{scheme} {bucket}").contains(&only) {
+                let server = Server::start(folder.path(), tls);
+                let job = Job {
+                    url: server.1.clone(),
+                    ca: folder.path().join("ca.pem"),
+                    bucket: bucket.to_owned(),
+                    folder: folder.path().join("into"),
+                    items: items.clone(),
+                };
+                downloads(&job, rounds, folder.path()).print(&format!("download, {scheme}, {bucket}"));
+                let job = Job { bucket: "uploaded".to_owned(), folder: source.join(bucket), ..job };
+                uploads(&job, rounds, folder.path()).print(&format!("upload, {scheme}, {bucket}"));
             }
         }
-        table.print(&format!("download, {bucket}"));
-        let mut table = Table::default();
-        for _ in 0..rounds {
-            for client in peers::UPLOADERS {
-                let job = job(source.join(bucket), "uploaded");
-                table.add(client, peers::run(client, &job, folder.path()));
-                // What was uploaded is fetched by another client and compared.
-                let into = folder.path().join("into");
-                let _ = fs::remove_dir_all(&into);
-                fs::create_dir_all(&into).expect("a folder");
-                peers::run("s5cmd", &Job { folder: into.clone(), ..job.clone() }, folder.path());
-                arrived(&into, items, client);
-                peers::empty(&job, folder.path());
-            }
-        }
-        table.print(&format!("upload, {bucket}"));
     }
+}
+
+fn empty_folder(at: &Path) {
+    let _ = fs::remove_dir_all(at);
+    fs::create_dir_all(at).expect("a folder");
+}
+
+fn downloads(job: &Job, rounds: usize, scratch: &Path) -> Table {
+    let mut table = Table::default();
+    for _ in 0..rounds {
+        for client in peers::DOWNLOADERS {
+            empty_folder(&job.folder);
+            let took = peers::run(client, job, scratch);
+            arrived(&job.folder, &job.items, client);
+            table.add(client, took);
+        }
+    }
+    table
+}
+
+fn uploads(job: &Job, rounds: usize, scratch: &Path) -> Table {
+    let mut table = Table::default();
+    for _ in 0..rounds {
+        for client in peers::UPLOADERS {
+            table.add(client, peers::run(client, job, scratch));
+            // What was uploaded is fetched by another client and compared.
+            let back = Job { folder: scratch.join("into"), ..job.clone() };
+            empty_folder(&back.folder);
+            peers::run("s5cmd", &back, scratch);
+            arrived(&back.folder, &job.items, client);
+            peers::empty(job);
+        }
+    }
+    table
 }
 
 /// Each file is there with the right bytes.

@@ -87,7 +87,7 @@ pub(crate) fn run(client: &str, job: &Job, scratch: &Path) -> Took {
 }
 
 /// Throws away what was uploaded (the server's own way to delete a bucket).
-pub(crate) fn empty(job: &Job, _scratch: &Path) {
+pub(crate) fn empty(job: &Job) {
     let argv = format!("{} --endpoint-url {} --no-verify-ssl rb s3://{}", s5cmd(), job.url, job.bucket);
     measure(&mut python(), &argv.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
 }

@@ -1,5 +1,5 @@
-//! An S3 server in memory that is faster than its clients, to time them against: GET with ranges, HEAD, listings, PUT and multipart
-//! over TLS. Signatures, conditions, locks and checksums are ignored, so that it proves nothing about an S3 client but its speed.
+//! An S3 server in memory that is faster than its clients, to time them against: GET with ranges, HEAD, listings, PUT and multipart,
+//! with TLS or without. Signatures, conditions, locks and checksums are ignored, so that it proves nothing about an S3 client but its speed.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)] // for benchmarks
 
@@ -23,7 +23,10 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
+};
 use tokio_rustls::{
     TlsAcceptor,
     rustls::{
@@ -41,6 +44,7 @@ const MODIFIED_ISO: &str = "2026-03-15T12:00:00.000Z";
 #[derive(Clone)]
 pub struct FastS3 {
     at: SocketAddr,
+    scheme: &'static str,
     shelf: Arc<Shelf>,
 }
 
@@ -73,17 +77,26 @@ impl FastS3 {
         let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());
         let tls = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("TLS");
         let tls = tls.with_no_client_auth().with_single_cert(chain, key).expect("a certificate and its key");
+        Self::listen("https", Some(TlsAcceptor::from(Arc::new(tls)))).await
+    }
+
+    /// As [`Self::start`], without TLS.
+    pub async fn start_plain() -> Self {
+        Self::listen("http", None).await
+    }
+
+    async fn listen(scheme: &'static str, tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let at = listener.local_addr().expect("an address");
         let shelf = Arc::new(Shelf::default());
-        tokio::spawn(accept(listener, TlsAcceptor::from(Arc::new(tls)), shelf.clone()));
-        Self { at, shelf }
+        tokio::spawn(accept(listener, tls, shelf.clone()));
+        Self { at, scheme, shelf }
     }
 
     /// Where it listens.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("https://{}", self.at)
+        format!("{}://{}", self.scheme, self.at)
     }
 
     /// Puts an object there without a request.
@@ -93,15 +106,24 @@ impl FastS3 {
     }
 }
 
-async fn accept(listener: TcpListener, tls: TlsAcceptor, shelf: Arc<Shelf>) {
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, shelf: Arc<Shelf>) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(connection(stream, tls.clone(), shelf.clone()));
+        let (tls, shelf) = (tls.clone(), shelf.clone());
+        let _ = stream.set_nodelay(true);
+        tokio::spawn(async move {
+            match tls {
+                None => connection(stream, shelf).await,
+                Some(tls) => {
+                    if let Ok(stream) = tls.accept(stream).await {
+                        connection(stream, shelf).await;
+                    }
+                }
+            }
+        });
     }
 }
 
-async fn connection(stream: TcpStream, tls: TlsAcceptor, shelf: Arc<Shelf>) {
-    let _ = stream.set_nodelay(true);
-    let Ok(stream) = tls.accept(stream).await else { return };
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, shelf: Arc<Shelf>) {
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         let shelf = shelf.clone();
         async move { Ok::<_, Infallible>(shelf.answer(request.map(Body::new)).await) }
