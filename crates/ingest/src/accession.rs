@@ -20,6 +20,7 @@ use holdfast_model::{
     canonical_json,
 };
 use holdfast_store::{BYTE_RANGE_ALL, PutOptions, StoreError};
+use jiff::Timestamp;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::{collections::BTreeMap, io, sync::Arc};
 
@@ -302,7 +303,7 @@ impl Pass {
             true => Some(self.measure_source(fetched).await?),
             false => None,
         };
-        let options = PutOptions { tier, expected, ..plan.options(&plan.examined.media_type) };
+        let options = PutOptions { tier, expected, ..plan.options(&plan.examined.media_type, self.parts.clock.now()) };
         let body = stream_of(fetched.clone(), self.cancel.clone(), self.counter());
         let stored = match self
             .parts
@@ -368,7 +369,8 @@ impl Pass {
             "csv" => "text/csv",
             _ => "application/json",
         };
-        let fixity = self.store_small(&plan.keys.payload, bytes, plan.options(media_type)).await?;
+        let fixity =
+            self.store_small(&plan.keys.payload, bytes, plan.options(media_type, self.parts.clock.now())).await?;
         boundary("ingest.payload")?;
         let (key, schema) = (plan.keys.payload.clone(), plan.payload.schema.clone());
         Ok(fixity.map(|fixity| PayloadRef { key, fixity, schema }))
@@ -376,7 +378,7 @@ impl Pass {
 
     async fn store_text(&self, plan: &Plan<'_>, text: Option<String>) -> Result<Option<Derivative>, IngestError> {
         let Some(text) = text else { return Ok(None) };
-        let options = plan.options("text/plain; charset=utf-8");
+        let options = plan.options("text/plain; charset=utf-8", self.parts.clock.now());
         let fixity = self.store_small(&plan.keys.text, text.into(), options).await?;
         boundary("ingest.text")?;
         let key = plan.keys.text.clone();
@@ -455,7 +457,10 @@ impl Pass {
         let bytes = canonical_json(&manifest).map_err(|e| IngestError::Internal(e.to_string()))?;
         let digest = Sha256Digest::of(&bytes);
         let manifest_key = plan.keys.manifest.clone();
-        match self.store_small(&manifest_key, bytes.into(), plan.options("application/json")).await? {
+        match self
+            .store_small(&manifest_key, bytes.into(), plan.options("application/json", self.parts.clock.now()))
+            .await?
+        {
             Some(_) => Ok(Completed { intent: None, manifest, manifest_key, manifest_sha256: digest, text }),
             None => {
                 let (manifest, digest) = self.manifest_at(&manifest_key).await?;
@@ -527,7 +532,7 @@ impl Plan<'_> {
     }
 
     /// Tags, metadata and retention: in the object's own write, so that no rule of the store ever sees it without.
-    fn options(&self, media_type: &str) -> PutOptions {
+    fn options(&self, media_type: &str, now: Timestamp) -> PutOptions {
         let r = &self.record;
         let compliance: Vec<&str> = r
             .tags
@@ -552,7 +557,7 @@ impl Plan<'_> {
             metadata,
             tags,
             tier: StorageTier::Hot,
-            retention: Some(self.retention.retention),
+            retention: self.retention.to_put_at(now),
             legal_hold: false,
             expected: None,
         }

@@ -1,5 +1,5 @@
 use crate::{CanonicalRecord, Direction, MatterId, MediaKind};
-use jiff::{Span, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Span, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 /// How firmly a store keeps an object until its date.
@@ -91,6 +91,16 @@ pub struct RetentionDecision {
     pub retention: ObjectRetention,
 }
 
+impl RetentionDecision {
+    /// What is put on an object that is stored at `at`: nothing where the retention is over by then, or is within the hour, since
+    /// S3 and Azure refuse a date that is past. A bucket's own default still protects such an object.
+    #[must_use]
+    pub fn to_put_at(&self, at: Timestamp) -> Option<ObjectRetention> {
+        let soonest = at.saturating_add(SignedDuration::from_hours(1)).unwrap_or(at);
+        (self.retention.until > soonest).then_some(self.retention)
+    }
+}
+
 impl Default for RetentionPolicy {
     /// Seven calendar years under GOVERNANCE for everything: long enough for the usual rules, and an admin can replace it.
     fn default() -> Self {
@@ -162,6 +172,16 @@ fn add_calendar_years(from: Timestamp, years: u16) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_over_is_not_put_on_an_object() {
+        let t = |s: &str| s.parse::<Timestamp>().unwrap();
+        let retention = ObjectRetention { mode: ImmutabilityMode::Governance, until: t("2024-05-01T00:00:00Z") };
+        let decision = RetentionDecision { class: "c".into(), rule: "r".into(), legal_basis: "b".into(), retention };
+        assert_eq!(decision.to_put_at(t("2024-04-30T22:59:59Z")), Some(retention));
+        assert_eq!(decision.to_put_at(t("2024-04-30T23:00:00Z")), None);
+        assert_eq!(decision.to_put_at(t("2026-01-01T00:00:00Z")), None);
+    }
 
     #[test]
     fn years_are_calendar_years_and_never_short() {

@@ -355,6 +355,11 @@ fn demanded_retention(manifest: &Manifest, own: &[&ReadEntry]) -> ObjectRetentio
 
 fn retention_findings(subject: &str, object: &ObjectFacts, manifest: &Manifest, own: &[&ReadEntry]) -> Vec<Finding> {
     let demanded = demanded_retention(manifest, own);
+    // What was over when it was taken in was never put on it.
+    let extended = demanded != manifest.retention.retention;
+    if !extended && manifest.retention.to_put_at(manifest.accession.ingested_at).is_none() {
+        return Vec::new();
+    }
     let Some(found) = object.retention else {
         let expected = format!("retention until {}", demanded.until);
         return vec![Finding::new(Code::RetentionMissing, subject, expected, "none")];

@@ -458,18 +458,17 @@ fn refusal(r: &holdfast_retrieval::Refusal) -> PlanRefusal {
 
 /// By class and speed, in the order of their names; what is to be asked for before what is not.
 fn mix(items: &[holdfast_retrieval::PlanItem]) -> Vec<PlanMix> {
-    let mut by: BTreeMap<(bool, &str, Option<RehydrationSpeed>), (u32, u64, Money)> = BTreeMap::new();
+    let mut by: BTreeMap<_, Vec<&holdfast_retrieval::PlanItem>> = BTreeMap::new();
     for i in items {
-        let sum = by.entry((i.chosen.is_none(), &i.storage_class, i.chosen)).or_default();
-        *sum = (sum.0 + 1, sum.1.saturating_add(i.size_bytes), sum.2 + i.cost);
+        by.entry((i.chosen.is_none(), &i.storage_class, i.chosen)).or_default().push(i);
     }
     by.into_iter()
-        .map(|((_, class, speed), (items, size_bytes, cost))| PlanMix {
-            storage_class: class.to_owned(),
+        .map(|((_, class, speed), items)| PlanMix {
+            storage_class: class.clone(),
             speed: speed.map(|s| words::word(&s)),
-            items,
-            size_bytes,
-            cost: cost.to_string(),
+            items: u32::try_from(items.len()).unwrap_or(u32::MAX),
+            size_bytes: items.iter().fold(0, |sum: u64, i| sum.saturating_add(i.size_bytes)),
+            cost: items.iter().fold(Money::default(), |sum, i| sum + i.cost).to_string(),
         })
         .collect()
 }

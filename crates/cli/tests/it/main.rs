@@ -10,6 +10,7 @@ mod job;
 mod keyring;
 mod kill;
 mod limits;
+mod main_job;
 mod provision;
 mod reach;
 mod reference;

@@ -249,14 +249,18 @@ async fn connection(stream: TcpStream, desk: Arc<Desk>) {
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         let (desk, twin) = (desk.clone(), twin.clone());
         async move {
-            match desk.serve(request.map(Body::new), &twin).await {
-                End::Answer(answer) => Ok(answer),
-                End::Cut { reset } => {
-                    if reset {
-                        reset_on_close(&twin);
-                    }
+            // In a task of its own: what the server did is remembered though the client dies meanwhile.
+            let served = tokio::spawn({
+                let twin = twin.clone();
+                async move { desk.serve(request.map(Body::new), &twin).await }
+            });
+            match served.await {
+                Ok(End::Answer(answer)) => Ok(answer),
+                Ok(End::Cut { reset: true }) => {
+                    reset_on_close(&twin);
                     Err(io::Error::from(io::ErrorKind::ConnectionAborted))
                 }
+                Ok(End::Cut { reset: false }) | Err(_) => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
             }
         }
     });

@@ -296,9 +296,10 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, desk: Arc<Desk>) {
     let service = hyper::service::service_fn(move |request: Request<hyper::body::Incoming>| {
         let desk = desk.clone();
         async move {
-            match desk.serve(request.map(Body::new)).await {
-                End::Answer(answer) => Ok(answer),
-                End::Cut => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
+            // In a task of its own: what the server did is remembered though the client dies meanwhile.
+            match tokio::spawn(async move { desk.serve(request.map(Body::new)).await }).await {
+                Ok(End::Answer(answer)) => Ok(answer),
+                Ok(End::Cut) | Err(_) => Err(io::Error::from(io::ErrorKind::ConnectionAborted)),
             }
         }
     });
