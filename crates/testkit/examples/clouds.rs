@@ -5,11 +5,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+use holdfast_model::{Clock as _, SystemClock};
 use holdfast_testkit::{
     ManualClock,
     cloud::{Azurite, Ministack, aws::AwsProxy, azure::AzureProxy},
 };
-use jiff::Timestamp;
 use serde_json::json;
 use std::{collections::BTreeSet, io::BufRead as _, sync::Arc, time::Duration};
 
@@ -66,7 +66,7 @@ impl Cloud {
 
 #[tokio::main]
 async fn main() {
-    let clock = Arc::new(ManualClock::at(Timestamp::now()));
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let name = std::env::args().nth(1).unwrap_or_default();
     let cloud = Cloud::start(&name, clock.clone()).await;
     println!("{}", cloud.address());

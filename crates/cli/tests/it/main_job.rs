@@ -6,7 +6,7 @@ use crate::{
     home::{Home, Ran, files},
     sample,
 };
-use holdfast_model::Clock as _;
+use holdfast_model::{Clock as _, SystemClock};
 use holdfast_testkit::{
     ManualClock,
     cloud::{Azurite, Ministack, aws::AwsProxy, azure::AzureProxy},
@@ -79,7 +79,7 @@ impl Site {
     fn new(start: impl AsyncFnOnce(Arc<ManualClock>, &Home, &str) -> Provider) -> Self {
         assert!(fs::exists(FAKETIME).unwrap(), "install faketime: the tests move the clock of the built executable");
         let runtime = Runtime::new().unwrap();
-        let began = Timestamp::now();
+        let began = SystemClock.now();
         let clock = Arc::new(ManualClock::at(began));
         let home = Home::new();
         fs::create_dir_all(home.path()).unwrap();
