@@ -79,7 +79,7 @@ impl Default for DeskSettings {
             lease_ms: 60_000,
             downloads_at_once: 3,
             ranges_at_once: 4,
-            range_bytes: 4 << 20,
+            range_bytes: 8 << 20,
             requests_at_once: 8,
             poll_max_ms: 15 * 60_000,
             poll_min_ms: 1_000,

@@ -127,7 +127,6 @@ fn no_seam_of_a_store_can_delete() {
         "head",
         "link",
         "list",
-        "moves",
         "name",
         "options",
         "read",

@@ -7,14 +7,14 @@ use crate::{
     error::RetrievalError,
 };
 use bytes::Bytes;
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use holdfast_model::{Cancel, Fixity, ObjectLocator, Progress, ProgressSink, Sha256Digest};
-use holdfast_store::{ByteRange, StoreError};
+use holdfast_store::{ByteRange, ByteStream, StoreError};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File},
-    io::{Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, IoSlice, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -106,12 +106,16 @@ impl Part {
         Ok(part)
     }
 
+    /// Hashes and writes at once: each takes about as long as the other.
     fn write(mut self, pieces: Vec<Bytes>) -> Result<Self, RetrievalError> {
-        for piece in pieces {
-            self.file.write_all(&piece).map_err(RetrievalError::io("write", &self.path))?;
-            self.hasher.update(&piece);
-            self.written += piece.len() as u64;
-        }
+        let (file, hasher) = (&mut self.file, &mut self.hasher);
+        let written = thread::scope(|scope| {
+            let hashing = scope.spawn(|| pieces.iter().for_each(|piece| hasher.update(piece)));
+            let written = write_all(file, &pieces);
+            let hashed = hashing.join().map_err(|_| io::Error::other("a thread panicked"));
+            written.and_then(|n| hashed.map(|()| n))
+        });
+        self.written += written.map_err(RetrievalError::io("write", &self.path))?;
         if self.written - self.durable >= SYNC_BYTES {
             self.begin_sync()?;
         }
@@ -140,7 +144,7 @@ impl Part {
         match self.syncing.take().map(JoinHandle::join) {
             None => Ok(()),
             Some(Ok(done)) => done,
-            Some(Err(_)) => Err(RetrievalError::io("sync", &self.path)(std::io::Error::other("a thread panicked"))),
+            Some(Err(_)) => Err(RetrievalError::io("sync", &self.path)(io::Error::other("a thread panicked"))),
         }
     }
 
@@ -154,6 +158,36 @@ impl Part {
         self.sync()?;
         Ok(Fixity::sha256(Sha256Digest(self.hasher.finalize().into()), self.written))
     }
+}
+
+/// Writes the pieces one after the other in few calls; tells how many bytes they are.
+fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<u64> {
+    let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+    let mut rest = &mut slices[..];
+    IoSlice::advance_slices(&mut rest, 0); // skips empty ones
+    while !rest.is_empty() {
+        match file.write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => IoSlice::advance_slices(&mut rest, n),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(pieces.iter().map(|piece| piece.len() as u64).sum())
+}
+
+/// What a stream brings, in blocks of about `length` bytes.
+fn in_blocks(from: ByteStream, length: u64) -> impl Stream<Item = Result<Vec<Bytes>, RetrievalError>> + Send {
+    stream::try_unfold(from, move |mut from| async move {
+        let (mut pieces, mut bytes) = (Vec::new(), 0);
+        while bytes < length
+            && let Some(piece) = from.try_next().await?
+        {
+            bytes += piece.len() as u64;
+            pieces.push(piece);
+        }
+        Ok((!pieces.is_empty()).then_some((pieces, from)))
+    })
 }
 
 fn record_path(part: &Path) -> PathBuf {
@@ -190,7 +224,8 @@ impl Desk {
         Ok(room)
     }
 
-    /// Brings the object's bytes to the part file, in ranges read at once and written in order.
+    /// Brings the object's bytes to the part file: one that is no longer than a range in one read, a longer one in ranges read at
+    /// once and written in order.
     pub(super) async fn download(
         &self,
         row: &mut Row,
@@ -199,19 +234,26 @@ impl Desk {
         cancel: &Cancel,
     ) -> Result<Downloaded, RetrievalError> {
         let at = row.job.locator.clone();
-        // What the store has, not what the index says: bytes that are too many must be seen too.
-        let size = self.parts().store.reader.head(&at).await?.size_bytes;
+        let settings = &self.parts().settings;
+        let range_bytes = settings.range_bytes.max(1 << 16);
+        // What the store has, not what the index says: bytes that are too many must be seen too. Of a short one all is read,
+        // however much that is, without asking first.
+        let short = row.job.fixity.size_bytes <= range_bytes;
+        let size = if short { row.job.fixity.size_bytes } else { self.size_in_store(&at).await? };
         let record =
             PartRecord { locator: at.clone(), expected: row.job.fixity.clone(), size_bytes: size, durable_bytes: 0 };
         let path = self.part_path(row);
         let mut part = blocking(move || Part::open(path, record, fresh)).await?;
         let resumed = part.written > 0;
-        let settings = &self.parts().settings;
-        let range_bytes = settings.range_bytes.max(1 << 16);
         let starts = (part.written..size).step_by(usize::try_from(range_bytes).unwrap_or(usize::MAX));
-        let mut blocks = stream::iter(starts)
-            .map(|start| self.reading(&at, start, size.min(start + range_bytes)).boxed())
-            .buffered(settings.ranges_at_once.max(1));
+        let mut blocks = if short {
+            let rest = ByteRange { start: part.written, end: None };
+            in_blocks(self.parts().store.reader.read(&at, rest).await?, range_bytes).boxed()
+        } else {
+            let (desk, at) = (self.clone(), at.clone());
+            let read = move |start| desk.reading(&at, start, size.min(start + range_bytes));
+            stream::iter(starts).map(read).buffered(settings.ranges_at_once.max(1)).boxed()
+        };
         let mut sign_of_life = Instant::now();
         let beat = Duration::from_millis(settings.lease_ms / 4);
         let mut fault = None;
@@ -242,6 +284,13 @@ impl Desk {
             }
         }
         drop(blocks);
+        if fault.is_none() && part.written < size {
+            // Either that is all there is, and verification says what is missing, or the line broke and nobody said so.
+            let there = self.size_in_store(&at).await?;
+            if part.written < there {
+                fault = Some(StoreError::ShortRead { at: at.clone(), expected: there, found: part.written }.into());
+            }
+        }
         if let Some(fault) = fault {
             // What came so far is kept for the next attempt.
             blocking(move || part.sync()).await?;
@@ -249,6 +298,10 @@ impl Desk {
         }
         let fixity = blocking(move || part.finish()).await?;
         Ok(Downloaded { fixity, resumed })
+    }
+
+    async fn size_in_store(&self, at: &ObjectLocator) -> Result<u64, RetrievalError> {
+        Ok(self.parts().store.reader.head(at).await?.size_bytes)
     }
 
     /// Reads a range in a task of its own, so that it goes on while the one before is hashed and written.
@@ -266,7 +319,7 @@ impl Desk {
                 Some(Ok(pieces)) => pieces,
                 failed => {
                     let why = failed.and_then(Result::err).map_or_else(String::new, |e| e.to_string());
-                    Err(RetrievalError::io("read a range for", Path::new("the desk"))(std::io::Error::other(why)))
+                    Err(RetrievalError::io("read a range for", Path::new("the desk"))(io::Error::other(why)))
                 }
             }
         }

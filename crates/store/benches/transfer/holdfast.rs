@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     env,
     fs::{self, File, Permissions},
-    io::{Read as _, Write as _},
+    io::{IoSlice, Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -22,7 +22,7 @@ use std::{
 /// The desk's limits.
 const DOWNLOADS_AT_ONCE: usize = 3;
 const RANGES_AT_ONCE: usize = 4;
-const RANGE_BYTES: u64 = 4 << 20;
+const RANGE_BYTES: u64 = 8 << 20;
 const SYNC_BYTES: u64 = 64 << 20;
 /// The archiver's limit on a machine of two cores.
 const UPLOADS_AT_ONCE: usize = 4;
@@ -124,11 +124,18 @@ impl Part {
     }
 
     fn write(mut self, pieces: Vec<Bytes>) -> Self {
-        for piece in pieces {
-            self.file.write_all(&piece).expect("room for the bytes");
-            self.hash.update(&piece);
-            self.written += piece.len() as u64;
-        }
+        let (file, hash) = (&mut self.file, &mut self.hash);
+        thread::scope(|scope| {
+            let hashing = scope.spawn(|| pieces.iter().for_each(|piece| hash.update(piece)));
+            let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+            let mut rest = &mut slices[..];
+            while !rest.is_empty() {
+                let n = file.write_vectored(rest).expect("room for the bytes");
+                IoSlice::advance_slices(&mut rest, n);
+            }
+            hashing.join().expect("hashed");
+        });
+        self.written += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
         if self.written - self.durable >= SYNC_BYTES {
             self.begin_sync();
         }
@@ -152,21 +159,30 @@ impl Part {
 async fn download(store: &Store, job: &Job, item: &Item) {
     let key = ObjectKey::new(item.key.clone()).expect("a key");
     let at = ObjectLocator { store: "s3".into(), bucket: job.bucket.clone(), key, version_id: None };
-    let size = store.reader.head(&at).await.expect("there").size_bytes;
     let to = job.folder.join(&item.key);
     let path = job.folder.join(".part").join(format!("{}.part", item.key));
     let mut part = blocking(move || Part::open(path)).await;
-    let starts = (0..size).step_by(usize::try_from(RANGE_BYTES).expect("a length"));
-    let ranges = starts.map(|start| {
+    let mut blocks = if item.size_bytes <= RANGE_BYTES {
+        // A short one is read whole without asking first.
+        let whole = store.reader.read(&at, BYTE_RANGE_ALL).await.expect("readable");
+        stream::once(whole.map(|piece| piece.expect("bytes")).collect::<Vec<Bytes>>()).boxed()
+    } else {
+        let size = store.reader.head(&at).await.expect("there").size_bytes;
         let (store, at) = (store.clone(), at.clone());
-        let read = tokio::spawn(async move {
-            let range = ByteRange { start, end: Some(size.min(start + RANGE_BYTES)) };
-            let pieces = store.reader.read(&at, range).await.expect("readable");
-            pieces.try_collect::<Vec<Bytes>>().await.expect("bytes")
+        let starts = (0..size).step_by(usize::try_from(RANGE_BYTES).expect("a length"));
+        let ranges = starts.map(move |start| {
+            let (store, at) = (store.clone(), at.clone());
+            async move {
+                let read = tokio::spawn(async move {
+                    let range = ByteRange { start, end: Some(size.min(start + RANGE_BYTES)) };
+                    let pieces = store.reader.read(&at, range).await.expect("readable");
+                    pieces.try_collect::<Vec<Bytes>>().await.expect("bytes")
+                });
+                read.await.expect("read")
+            }
         });
-        async move { read.await.expect("read") }
-    });
-    let mut blocks = stream::iter(ranges).buffered(RANGES_AT_ONCE);
+        stream::iter(ranges).buffered(RANGES_AT_ONCE).boxed()
+    };
     while let Some(pieces) = blocks.next().await {
         part = blocking(move || part.write(pieces)).await;
     }

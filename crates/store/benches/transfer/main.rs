@@ -2,8 +2,8 @@
 //! `rclone`, which only copy: `cargo bench -p holdfast-store --bench transfer`. Prints seconds by the clock, processor seconds and peak
 //! memory of each client.
 //!
-//! Holdfast's download is the desk's, step by step (`retrieval/src/job/download.rs`, with the desk's own limits): HEAD and tags, ranges
-//! in order, SHA-256 on the way, fsync before and after, digest compared, rename, fsync of the folder. Its upload is the store's `create`
+//! Holdfast's download is the desk's, step by step (`retrieval/src/job/download.rs`, with the desk's own limits): ranges in order,
+//! SHA-256 on the way, fsync, digest compared, rename, fsync of both folders. Its upload is the store's `create`
 //! with the digest that is expected, each part with a SHA-256 for S3 to check; once alone, and once read back whole and compared, as the
 //! archiver does it. Each client is a process of its own; the server is one more.
 
