@@ -127,6 +127,7 @@ fn no_seam_of_a_store_can_delete() {
         "head",
         "link",
         "list",
+        "moves",
         "name",
         "options",
         "read",

@@ -169,9 +169,11 @@ async fn hostile_names_and_kinds_are_told_and_never_opened() {
     let mut linked = item(&source, "l.wav").media().unwrap().clone();
     assert!(source.fetch(&linked).await.is_ok());
     // The link is turned round between finding and opening.
-    for (name, code) in
-        [("n.wav", "connectors.outside"), ("../no-such-recording", "connectors.unreadable"), ("pipe.wav", "connectors.unreadable")]
-    {
+    for (name, code) in [
+        ("n.wav", "connectors.outside"),
+        ("../no-such-recording", "connectors.unreadable"),
+        ("pipe.wav", "connectors.unreadable"),
+    ] {
         linked.item = name.into();
         let error = source.fetch(&linked).await.unwrap_err();
         assert_eq!(holdfast_model::Fault::code(&error), code, "{name}");
