@@ -90,10 +90,7 @@ impl Desk {
             let mut known: HashSet<&ArchiveId> = m.items.iter().map(|i| &i.archive_id).collect();
             let new: Vec<&ArchiveId> = ids.iter().filter(|id| known.insert(id)).collect();
             let number = |u: usize| u32::try_from(u).unwrap_or(u32::MAX);
-            // Asked again after another process concluded what was begun here, they are all there: what was begun counts.
-            if added.added == 0 {
-                added = Added { added: number(new.len()), already: number(ids.len() - new.len()) };
-            }
+            added = Added { added: number(new.len()), already: number(ids.len() - new.len()) };
             let items: Vec<MatterItem> = new
                 .into_iter()
                 .enumerate()
