@@ -376,6 +376,8 @@ async fn killed_at(steps: &[&str]) {
         // Nothing lies about: no chunk, no entry that is in a tile.
         ledger.append((1000..1100).map(|n| draft(n).detail("note", "x".repeat(600))).collect()).await.unwrap();
         assert_eq!(place.items("L#test#chunks").await, [""; 0], "{step}");
+        // What a writer that died left to be dropped goes when the next tile is full.
+        ledger.append((2000..2256).map(draft).collect()).await.unwrap();
         let kept: BTreeSet<String> =
             place.items("L#test").await.into_iter().filter(|sk| sk.starts_with("e#")).collect();
         assert_eq!(kept.len() as u64, ledger.size().await.unwrap() % 256, "{step}");
