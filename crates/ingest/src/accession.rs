@@ -16,11 +16,10 @@ use holdfast_index::{IndexRow, Work};
 use holdfast_ledger::Intent;
 use holdfast_model::{
     Accession, ArchiveId, CanonicalRecord, Derivative, Fixity, HOLDFAST_VERSION, MANIFEST_FORMAT, Manifest,
-    MediaObject, ObjectKey, ObjectLocator, PayloadRef, RecordKeys, RetentionDecision, Sha256Digest, StorageTier,
-    canonical_json,
+    MediaObject, ObjectKey, ObjectLocator, ObjectRetention, PayloadRef, RecordKeys, RetentionDecision, Sha256Digest,
+    StorageTier, canonical_json,
 };
 use holdfast_store::{BYTE_RANGE_ALL, PutOptions, StoreError};
-use jiff::Timestamp;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::{collections::BTreeMap, io, sync::Arc};
 
@@ -288,6 +287,14 @@ impl Pass {
         })
     }
 
+    /// What is put on the objects. A clock that has jumped ahead takes nothing away where the store takes any date.
+    fn retention_of(&self, plan: &Plan<'_>) -> Option<ObjectRetention> {
+        match self.parts.store.reader.capabilities().past_retention {
+            true => Some(plan.retention.retention),
+            false => plan.retention.to_put_at(self.parts.clock.now()),
+        }
+    }
+
     /// Stores the original and reads it back; or says what is in its place already, and what the source has.
     async fn store_media(
         &self,
@@ -303,7 +310,7 @@ impl Pass {
             true => Some(self.measure_source(fetched).await?),
             false => None,
         };
-        let options = PutOptions { tier, expected, ..plan.options(&plan.examined.media_type, self.parts.clock.now()) };
+        let options = PutOptions { tier, expected, ..plan.options(&plan.examined.media_type, self.retention_of(plan)) };
         let body = stream_of(fetched.clone(), self.cancel.clone(), self.counter());
         let stored = match self
             .parts
@@ -370,7 +377,7 @@ impl Pass {
             _ => "application/json",
         };
         let fixity =
-            self.store_small(&plan.keys.payload, bytes, plan.options(media_type, self.parts.clock.now())).await?;
+            self.store_small(&plan.keys.payload, bytes, plan.options(media_type, self.retention_of(plan))).await?;
         boundary("ingest.payload")?;
         let (key, schema) = (plan.keys.payload.clone(), plan.payload.schema.clone());
         Ok(fixity.map(|fixity| PayloadRef { key, fixity, schema }))
@@ -378,7 +385,7 @@ impl Pass {
 
     async fn store_text(&self, plan: &Plan<'_>, text: Option<String>) -> Result<Option<Derivative>, IngestError> {
         let Some(text) = text else { return Ok(None) };
-        let options = plan.options("text/plain; charset=utf-8", self.parts.clock.now());
+        let options = plan.options("text/plain; charset=utf-8", self.retention_of(plan));
         let fixity = self.store_small(&plan.keys.text, text.into(), options).await?;
         boundary("ingest.text")?;
         let key = plan.keys.text.clone();
@@ -458,7 +465,7 @@ impl Pass {
         let digest = Sha256Digest::of(&bytes);
         let manifest_key = plan.keys.manifest.clone();
         match self
-            .store_small(&manifest_key, bytes.into(), plan.options("application/json", self.parts.clock.now()))
+            .store_small(&manifest_key, bytes.into(), plan.options("application/json", self.retention_of(plan)))
             .await?
         {
             Some(_) => Ok(Completed { intent: None, manifest, manifest_key, manifest_sha256: digest, text }),
@@ -532,7 +539,7 @@ impl Plan<'_> {
     }
 
     /// Tags, metadata and retention: in the object's own write, so that no rule of the store ever sees it without.
-    fn options(&self, media_type: &str, now: Timestamp) -> PutOptions {
+    fn options(&self, media_type: &str, retention: Option<ObjectRetention>) -> PutOptions {
         let r = &self.record;
         let compliance: Vec<&str> = r
             .tags
@@ -557,7 +564,7 @@ impl Plan<'_> {
             metadata,
             tags,
             tier: StorageTier::Hot,
-            retention: self.retention.to_put_at(now),
+            retention,
             legal_hold: false,
             expected: None,
         }

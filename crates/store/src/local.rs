@@ -128,6 +128,7 @@ impl ArchiveReader for LocalStore {
             enforced_retention: true,
             cold_tiers: true,
             raise_speed: true,
+            past_retention: true,
             links: false,
             reads_back_cold_writes: true,
             digest_first: false,

@@ -152,6 +152,7 @@ impl ArchiveReader for S3Store {
             raise_speed: true,
             links: true,
             reads_back_cold_writes: false,
+            past_retention: false,
             digest_first: true,
         }
     }

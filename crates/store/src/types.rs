@@ -61,6 +61,8 @@ pub struct Capabilities {
     pub cold_tiers: bool,
     /// Can raise the speed of a pending rehydration.
     pub raise_speed: bool,
+    /// Takes a retention that is over already; S3 and Azure refuse a date that is past.
+    pub past_retention: bool,
     /// Makes links that lapse.
     pub links: bool,
     /// Reads back and hashes again what it creates in a tier that must be rehydrated, before it counts as created: nobody else

@@ -87,6 +87,7 @@ impl ArchiveReader for Seam {
             raise_speed: true,
             links: self.0.makes_links(),
             reads_back_cold_writes: false,
+            past_retention: false,
             digest_first: false,
         }
     }
