@@ -103,6 +103,36 @@ test('search, select, new matter, plan, approve, verified, play, export: no mous
   await p.context().close();
 });
 
+test('what was selected is added, though a search ends while the dialog is open', async () => {
+  const p = await page(browser);
+  let answer;
+  const held = new Promise((resolve) => { answer = resolve; });
+  await p.route('**/api/search', async (route) => {
+    if ((route.request().postData() ?? '').includes('priya')) await held;
+    await route.continue();
+  });
+  await p.goto(server.address);
+  await p.locator('#row-3').waitFor();
+  await p.keyboard.press('/');
+  const searching = p.waitForRequest((r) => (r.postData() ?? '').includes('priya'));
+  await p.keyboard.type('priya');
+  await searching;
+  await p.keyboard.press('ArrowDown');
+  await p.keyboard.press('Space');
+  await p.keyboard.press('Shift+ArrowDown');
+  await p.getByText('2 selected').first().waitFor();
+  await p.keyboard.press('a');
+  await p.getByRole('dialog').waitFor();
+  answer();
+  await p.getByText(/^150 recordings$/).waitFor();
+  const before = asked('matter_add').length;
+  await p.getByRole('button', { name: 'Add', exact: true }).click();
+  await p.getByText(/^\d recordings? added to /).first().waitFor();
+  assert.equal(asked('matter_add').length, before + 1);
+  assert.equal(asked('matter_add').at(-1).ids.length, 2);
+  await p.context().close();
+});
+
 test('a recording that failed verification says so in words and is not played', async () => {
   const p = await page(browser);
   await p.goto(`${server.address}#/recording/${idOf(2)}`);
