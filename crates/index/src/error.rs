@@ -70,12 +70,6 @@ pub enum IndexError {
         /// What the system said.
         detail: String,
     },
-    /// The question would go through more than this index can.
-    #[error("this index cannot look for {what} in all recordings at once")]
-    TooBroad {
-        /// What was asked, e.g. `words`.
-        what: &'static str,
-    },
     /// More in one call than this backend takes.
     #[error("{given} pieces of work were to be changed in one step; at most {most} can be")]
     TooMany {
@@ -157,7 +151,6 @@ impl Fault for IndexError {
             Self::Busy { .. } => "index.busy",
             Self::RebuildSuperseded => "index.rebuild_superseded",
             Self::Io { .. } => "index.io",
-            Self::TooBroad { .. } => "index.too_broad",
             Self::TooMany { .. } => "index.too_many",
             Self::Throttled { .. } => "index.throttled",
             Self::Contended { .. } => "index.contended",
@@ -173,7 +166,7 @@ impl Fault for IndexError {
     fn kind(&self) -> FaultKind {
         match self {
             Self::NotFound(_) | Self::NoWork { .. } | Self::NoTable { .. } => FaultKind::NotFound,
-            Self::BadCursor(_) | Self::Invalid(_) | Self::TooBroad { .. } | Self::TooMany { .. } => FaultKind::Invalid,
+            Self::BadCursor(_) | Self::Invalid(_) | Self::TooMany { .. } => FaultKind::Invalid,
             Self::NewerSchema { .. } => FaultKind::Unsupported,
             Self::Corrupt { .. } | Self::DamagedItem { .. } => FaultKind::Corrupt,
             Self::ReadOnly { .. } | Self::Denied { .. } | Self::Credentials { .. } => FaultKind::Denied,
@@ -204,11 +197,6 @@ impl Fault for IndexError {
             Self::Busy { .. } => "Wait for the other process to finish, then try again.".into(),
             Self::RebuildSuperseded => "Wait for the other rebuild to finish.".into(),
             Self::Io { path, .. } => format!("Check that {} can be read and written, then try again.", path.display()),
-            Self::TooBroad { .. } => {
-                "Add a time range, an agent, a queue, a participant, a tag, a matter or an id. DynamoDB has no full text \
-                 search; Holdfast goes through the recordings that the other filters leave."
-                    .into()
-            }
             Self::TooMany { most, .. } => format!("Change at most {most} at once."),
             Self::Throttled { table, .. } => format!(
                 "Try again in a moment. If it goes on, raise the capacity of {table} or let it be billed by request."

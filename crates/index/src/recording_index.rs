@@ -21,14 +21,11 @@ pub enum InsertOutcome {
 pub struct IndexLimits {
     /// Totals and facets are exact while so many recordings or fewer have to be looked at one by one; none: always.
     pub exact_within: Option<usize>,
-    /// Whether words alone are a question. Where not, a query for words needs another filter that leads to recordings (a
-    /// time, an id, an agent, a participant, a queue, a tag, a matter, a state), else `index.too_broad`.
-    pub words_alone: bool,
 }
 
 impl IndexLimits {
     /// An index that has everything at hand.
-    pub const NONE: Self = Self { exact_within: None, words_alone: true };
+    pub const NONE: Self = Self { exact_within: None };
 }
 
 /// Finds recordings. Derived from manifests and ledger; never evidence.

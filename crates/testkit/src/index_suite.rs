@@ -26,7 +26,7 @@ macro_rules! index_conformance {
             follows_availability_and_holds, pages_cover_all_once_while_rows_come, orders_equal_starts_by_id,
             refuses_a_cursor_that_is_not_its_own, scans_in_order_of_ids, a_rebuild_takes_the_place_of_what_was,
             a_rebuild_loses_nothing_that_comes_meanwhile, a_later_rebuild_ends_an_earlier_one,
-            an_unfinished_rebuild_changes_nothing, says_what_it_does_not_look_for
+            an_unfinished_rebuild_changes_nothing
         );
     };
     ($make:path => $($promise:ident),+) => {

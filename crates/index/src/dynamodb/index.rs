@@ -189,7 +189,7 @@ impl Inner {
 #[async_trait]
 impl RecordingIndex for DynamoIndex {
     fn limits(&self) -> IndexLimits {
-        IndexLimits { exact_within: Some(self.0.reach.exact_within), words_alone: false }
+        IndexLimits { exact_within: Some(self.0.reach.exact_within) }
     }
 
     async fn insert_many(&self, rows: Vec<(IndexRow, Option<String>)>) -> Result<Vec<InsertOutcome>, IndexError> {

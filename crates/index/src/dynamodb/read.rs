@@ -219,9 +219,6 @@ impl<'a> Question<'a> {
         {
             return Ok(Source::Here(here.into_iter()));
         }
-        if self.words && self.query.from.is_none() && self.query.to.is_none() {
-            return Err(IndexError::TooBroad { what: "words" });
-        }
         Ok(Source::Walk(Box::new(Walk::all(table, g, sort, bounds, after))))
     }
 

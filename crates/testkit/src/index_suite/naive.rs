@@ -1,10 +1,7 @@
 //! Search and facets as one would write them with a loop, to compare with.
 
-use super::{
-    basics::asked_of,
-    rows::{
-        AGENTS, CODECS, FIRST_MS, MATTERS, Made, PHONES, QUEUES, REGIONS, Random, RowMaker, TAGS, VENDORS, WORDS, at,
-    },
+use super::rows::{
+    AGENTS, CODECS, FIRST_MS, MATTERS, Made, PHONES, QUEUES, REGIONS, Random, RowMaker, TAGS, VENDORS, WORDS, at,
 };
 use holdfast_index::{AvailabilityState, Facets, IndexRow, Query, RecordingIndex, Sort};
 use holdfast_model::{Availability, Direction, MediaKind, ParticipantRole, StorageState, StorageTier};
@@ -288,7 +285,7 @@ pub async fn answers_as_going_through_all_rows_does(index: Arc<dyn RecordingInde
 async fn compare(index: &dyn RecordingIndex, docs: &[Doc], random: &mut Random) {
     assert_eq!(index.count().await.unwrap(), docs.len() as u64);
     for n in 0..QUESTIONS {
-        let q = asked_of(index, question(random, docs));
+        let q = question(random, docs);
         let mut found: Vec<&Doc> = docs.iter().filter(|d| d.matches(&q)).collect();
         let total = found.len() as u64;
         found.sort_by(|a, b| {

@@ -1,7 +1,4 @@
-use super::{
-    basics::asked_of,
-    rows::{Made, RowMaker, at},
-};
+use super::rows::{Made, RowMaker, at};
 use holdfast_index::{IndexRow, InsertOutcome, Query, RecordingIndex};
 use holdfast_model::{Availability, Fault as _, Sha256Digest, StorageState, StorageTier};
 use std::sync::Arc;
@@ -11,7 +8,7 @@ async fn all(index: &dyn RecordingIndex) -> Vec<IndexRow> {
 }
 
 async fn total(index: &dyn RecordingIndex, text: &str) -> u64 {
-    index.search(&asked_of(index, Query { text: Some(text.into()), ..Query::default() })).await.unwrap().total
+    index.search(&Query { text: Some(text.into()), ..Query::default() }).await.unwrap().total
 }
 
 fn sorted(rows: impl Iterator<Item = Made>) -> Vec<IndexRow> {
