@@ -182,7 +182,8 @@ pub struct Claim<'a> {
     pub limit: usize,
 }
 
-/// The most pieces of work that one call of [`WorkStore::update_many`] changes: as many as a transaction of DynamoDB takes.
+/// The most pieces of work that one call of [`WorkStore::update_many`] changes on every backend: as many as a transaction of
+/// DynamoDB takes. See [`WorkStore::max_updates`] for what one backend takes.
 pub const MAX_UPDATES: usize = 100;
 
 /// Keeps state machines through crashes and between processes. What a call has returned is durable.
@@ -206,8 +207,14 @@ pub trait WorkStore: Send + Sync {
     /// The work with this id.
     async fn get(&self, kind: WorkKind, id: &str) -> Result<Option<Work>, IndexError>;
 
+    /// The most pieces of work that one call of [`Self::update_many`] changes here: [`MAX_UPDATES`] or more. Who has more to
+    /// change cuts it by this.
+    fn max_updates(&self) -> usize {
+        MAX_UPDATES
+    }
+
     /// Replaces parent, state, due time, lease and document of each where its rev is still the stored one (rev 0: where it
-    /// is not there yet), all of them in one transaction or none. At most [`MAX_UPDATES`], none of them twice.
+    /// is not there yet), all of them in one transaction or none. At most [`Self::max_updates`], none of them twice.
     ///
     /// # Errors
     /// `index.too_many`; `index.invalid` for one that comes twice, where the backend cannot take it.
@@ -234,4 +241,19 @@ pub trait WorkStore: Send + Sync {
 
     /// How many there are in each state. Without a parent the numbers may be some moments old, large ones a minute.
     async fn counts(&self, kind: WorkKind, parent: Option<&str>) -> Result<BTreeMap<String, u64>, IndexError>;
+}
+
+/// Whether a piece of work has an id that every backend can keep.
+pub(crate) fn check(work: &Work) -> Result<(), IndexError> {
+    if work.id.is_empty() || work.id.len() > 512 {
+        return Err(IndexError::Invalid(format!("the id of a {} must have 1 to 512 bytes", work.kind.as_str())));
+    }
+    Ok(())
+}
+
+/// When a lease that begins now ends.
+pub(crate) fn after_ms(now: Timestamp, ms: u64) -> Result<Timestamp, IndexError> {
+    let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(now.as_millisecond().saturating_add(ms))
+        .map_err(|_| IndexError::Invalid("the lease is longer than time can be written".into()))
 }

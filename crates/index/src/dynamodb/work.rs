@@ -8,7 +8,10 @@ use super::{
         read_all, read_state, states, under_parent, write,
     },
 };
-use crate::{Claim, CreateOutcome, IndexError, Lease, ListWork, MAX_UPDATES, UpdateOutcome, Work, WorkKind, WorkStore};
+use crate::{
+    Claim, CreateOutcome, IndexError, Lease, ListWork, MAX_UPDATES, UpdateOutcome, Work, WorkKind, WorkStore,
+    work::{after_ms, check},
+};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     Client,
@@ -527,17 +530,4 @@ async fn first_conflict(
         }
     }
     Ok(None)
-}
-
-fn check(work: &Work) -> Result<(), IndexError> {
-    if work.id.is_empty() || work.id.len() > 512 {
-        return Err(IndexError::Invalid(format!("the id of a {} must have 1 to 512 bytes", work.kind.as_str())));
-    }
-    Ok(())
-}
-
-fn after_ms(now: Timestamp, ms: u64) -> Result<Timestamp, IndexError> {
-    let ms = i64::try_from(ms).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(now.as_millisecond().saturating_add(ms))
-        .map_err(|_| IndexError::Invalid("the lease is longer than time can be written".into()))
 }

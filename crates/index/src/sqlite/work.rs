@@ -1,5 +1,8 @@
 use super::db::{Db, Failure, Schema, blocking};
-use crate::{Claim, CreateOutcome, IndexError, Lease, ListWork, MAX_UPDATES, UpdateOutcome, Work, WorkKind, WorkStore};
+use crate::{
+    Claim, CreateOutcome, IndexError, Lease, ListWork, UpdateOutcome, Work, WorkKind, WorkStore,
+    work::{after_ms, check},
+};
 use async_trait::async_trait;
 use holdfast_model::Clock;
 use jiff::Timestamp;
@@ -19,6 +22,9 @@ fn work(c: &Connection) -> rusqlite::Result<()> {
 fn due(c: &Connection) -> rusqlite::Result<()> {
     c.execute_batch(include_str!("../../migrations/work/0002_due.sql"))
 }
+
+/// Pieces of work that one transaction changes: few enough that other writers wait for moments.
+const MOST: usize = 5_000;
 
 /// Columns in the order in which [`read_work`] takes them.
 const COLUMNS: &str = "kind, id, parent, state, rev, due_at, lease_owner, lease_until, updated_at, doc";
@@ -89,17 +95,21 @@ impl WorkStore for SqliteWork {
         self.read(move |c| fetch(c, kind, &id)).await
     }
 
+    fn max_updates(&self) -> usize {
+        MOST
+    }
+
     async fn update_many(&self, works: Vec<Work>) -> Result<UpdateOutcome, IndexError> {
         works.iter().try_for_each(check)?;
-        if works.len() > MAX_UPDATES {
-            return Err(IndexError::TooMany { given: works.len(), most: MAX_UPDATES });
+        if works.len() > MOST {
+            return Err(IndexError::TooMany { given: works.len(), most: MOST });
         }
         self.write(move |tx, now| {
             // All are looked at before the first is written, so that a conflict leaves nothing behind.
             for (at, work) in works.iter().enumerate() {
-                let current = fetch(tx, work.kind, &work.id)?;
-                if current.as_ref().map_or(0, |c| c.rev) != work.rev {
-                    return Ok(UpdateOutcome::Conflict { at, current: current.map(Box::new) });
+                if rev(tx, work.kind, &work.id)? != work.rev {
+                    let current = fetch(tx, work.kind, &work.id)?.map(Box::new);
+                    return Ok(UpdateOutcome::Conflict { at, current });
                 }
             }
             let revs = works.into_iter().map(|work| {
@@ -185,23 +195,17 @@ impl WorkStore for SqliteWork {
     }
 }
 
-fn check(work: &Work) -> Result<(), IndexError> {
-    if work.id.is_empty() || work.id.len() > 512 {
-        return Err(IndexError::Invalid(format!("the id of a {} must have 1 to 512 bytes", work.kind.as_str())));
-    }
-    Ok(())
-}
-
-fn after_ms(now: Timestamp, ms: u64) -> Result<Timestamp, IndexError> {
-    let ms = i64::try_from(ms).unwrap_or(i64::MAX);
-    Timestamp::from_millisecond(now.as_millisecond().saturating_add(ms))
-        .map_err(|_| IndexError::Invalid("the lease is longer than time can be written".into()))
-}
-
 fn fetch(c: &Connection, kind: WorkKind, id: &str) -> Result<Option<Work>, Failure> {
     let mut q = c.prepare_cached(&format!("SELECT {COLUMNS} FROM work WHERE kind = ?1 AND id = ?2"))?;
     let found = q.query_row([kind.as_str(), id], |r| Ok(read_work(r))).optional()?;
     found.transpose()
+}
+
+/// The stored rev, without the document; 0 where it is not there.
+fn rev(c: &Connection, kind: WorkKind, id: &str) -> Result<u64, Failure> {
+    let mut q = c.prepare_cached("SELECT rev FROM work WHERE kind = ?1 AND id = ?2")?;
+    let rev: Option<i64> = q.query_row([kind.as_str(), id], |r| r.get(0)).optional()?;
+    Ok(rev.unwrap_or_default().cast_unsigned())
 }
 
 /// Stores `work` whole, with this rev and time.

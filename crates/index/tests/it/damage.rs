@@ -1,6 +1,8 @@
 //! Files of another version, of something else, or damaged.
 
-use holdfast_index::{IndexError, Query, RecordingIndex, SqliteIndex, SqliteWork, WorkKind, WorkStore};
+use holdfast_index::{
+    CreateOutcome, IndexError, Query, RecordingIndex, SqliteIndex, SqliteWork, Work, WorkKind, WorkStore,
+};
 use holdfast_model::{Fault as _, SystemClock};
 use holdfast_testkit::index_suite::RowMaker;
 use std::{path::Path, sync::Arc};
@@ -52,6 +54,20 @@ async fn a_work_store_of_the_first_version_is_brought_up_to_date() {
     let there: i64 =
         c.query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'work_due'", [], |r| r.get(0)).unwrap();
     assert_eq!(there, 1);
+}
+
+/// An update goes by the rev alone: it neither reads nor needs the document that it replaces.
+#[tokio::test]
+async fn an_update_does_not_read_the_document_that_it_replaces() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("work.db");
+    let store = open_work(&path).await.unwrap();
+    let new = Work::new(WorkKind::Plan, "p-1", "proposed", serde_json::json!({"items": 10_000}));
+    let CreateOutcome::Created(work) = store.create(new).await.unwrap() else { panic!("it was there") };
+    sql(&path, "UPDATE work SET doc = 'no JSON'");
+    assert_eq!(store.get(WorkKind::Plan, "p-1").await.unwrap_err().code(), "index.corrupt");
+    assert_eq!(store.update(work.clone()).await.unwrap().rev(), Some(2));
+    assert_eq!(store.get(WorkKind::Plan, "p-1").await.unwrap().unwrap().doc, work.doc);
 }
 
 #[tokio::test]
