@@ -54,8 +54,9 @@ pub trait RecordingIndex: Send + Sync {
     /// The row of one recording.
     async fn get(&self, id: &ArchiveId) -> Result<Option<IndexRow>, IndexError>;
 
-    /// The rows of these recordings, in the order asked; none for one that is not there. Many at once are answered in few calls of
-    /// the backend where it can.
+    /// The rows of these recordings, in the order asked; none for one that is not there: what as many calls of [`Self::get`]
+    /// give, one named twice included, in few calls of the backend where it can. All are of one index: where a rebuild takes its
+    /// place meanwhile, all are of the old one or all of the new one.
     async fn get_many(&self, ids: &[ArchiveId]) -> Result<Vec<Option<IndexRow>>, IndexError> {
         let mut rows = Vec::with_capacity(ids.len());
         for id in ids {
@@ -84,10 +85,13 @@ pub trait RecordingIndex: Send + Sync {
     /// `index.not_found` where there is no such recording.
     async fn set_state(&self, id: &ArchiveId, state: &StorageState) -> Result<(), IndexError>;
 
-    /// The same for many, together where the backend can. What was not noted when it fails is noted by whoever looks next.
+    /// The same for many: when it returns, everything is as after as many calls of [`Self::set_state`] one after the other (the
+    /// last one counts for a recording named twice; a rebuild begun before or meanwhile takes all of them up), in few calls of
+    /// the backend where it can.
     ///
     /// # Errors
-    /// As [`Self::set_state`].
+    /// As [`Self::set_state`], `index.not_found` where one of them is not there. Whether others were then noted is the backend's
+    /// (SQLite: none; DynamoDB: some or none), and each is noted whole or not at all. It may be repeated.
     async fn set_states(&self, seen: &[(ArchiveId, StorageState)]) -> Result<(), IndexError> {
         for (id, state) in seen {
             self.set_state(id, state).await?;

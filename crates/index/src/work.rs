@@ -161,7 +161,8 @@ pub struct ListWork<'a> {
     pub states: &'a [&'a str],
     /// Ids after this one.
     pub after: Option<&'a str>,
-    /// At most so many.
+    /// At most so many; `usize::MAX` for all. Where states but no parent are named, a backend may look through all ids in these
+    /// states at each call, so that whoever wants all of it asks once.
     pub limit: usize,
 }
 

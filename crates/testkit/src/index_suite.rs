@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc)] // these are tests
 
 mod basics;
+mod many;
 mod naive;
 mod paging;
 mod rebuilding;
 mod rows;
 
 pub use basics::*;
+pub use many::*;
 pub use naive::answers_as_going_through_all_rows_does;
 pub use paging::*;
 pub use rebuilding::*;
@@ -26,7 +28,8 @@ macro_rules! index_conformance {
             follows_availability_and_holds, pages_cover_all_once_while_rows_come, orders_equal_starts_by_id,
             refuses_a_cursor_that_is_not_its_own, scans_in_order_of_ids, a_rebuild_takes_the_place_of_what_was,
             a_rebuild_loses_nothing_that_comes_meanwhile, a_later_rebuild_ends_an_earlier_one,
-            an_unfinished_rebuild_changes_nothing
+            an_unfinished_rebuild_changes_nothing, gets_many_as_one_by_one, notes_many_states_as_one_by_one,
+            a_rebuild_takes_up_states_told_together
         );
     };
     ($make:path => $($promise:ident),+) => {

@@ -25,8 +25,6 @@ use std::{
 const EXACT_WITHIN: usize = 4_000;
 /// Candidates that one call looks at, at most.
 const AT_MOST: usize = 40_000;
-/// Partitions over which a day or a value is spread. Each takes about 1,000 writes a second.
-const SHARDS: u32 = 8;
 /// A count from so many recordings on is kept for [`COUNT_KEPT_MS`], as counting reads every row.
 const COUNT_IS_LARGE: u64 = 10_000;
 const COUNT_KEPT_MS: i64 = 600_000;
@@ -59,7 +57,6 @@ pub struct DynamoIndex(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub table: Table,
     pub reach: Reach,
-    pub shards: u32,
     clock: Arc<dyn Clock>,
     /// Days that are known to be listed, so that they need not be written with each row.
     listed: Mutex<HashSet<Key>>,
@@ -71,29 +68,21 @@ impl DynamoIndex {
     /// asked of it before the first call. `clock` says how old a count is.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
-        Self::with(client, &table.into(), clock, SHARDS, Reach { exact_within: EXACT_WITHIN, at_most: AT_MOST })
+        Self::with(client, &table.into(), clock, Reach { exact_within: EXACT_WITHIN, at_most: AT_MOST })
     }
 
     /// The same that goes less far (or farther) for one question: exact within so many rows looked at, and so many looked at
     /// by one call at most.
     #[must_use]
     pub fn reaching(self, exact_within: usize, at_most: usize) -> Self {
-        let Inner { table, shards, clock, .. } = &*self.0;
+        let Inner { table, clock, .. } = &*self.0;
         let reach = Reach { exact_within, at_most: at_most.max(exact_within) };
-        Self::with(table.client.clone(), &table.name, Arc::clone(clock), *shards, reach)
+        Self::with(table.client.clone(), &table.name, Arc::clone(clock), reach)
     }
 
-    /// The same with so many partitions for each day and value in generations that are begun from now on; the first one is
-    /// begun by the first call on an empty table. One takes about 1,000 writes a second.
-    #[must_use]
-    pub fn spread(self, shards: u32) -> Self {
-        let Inner { table, reach, clock, .. } = &*self.0;
-        Self::with(table.client.clone(), &table.name, Arc::clone(clock), shards.clamp(1, 256), *reach)
-    }
-
-    fn with(client: Client, table: &str, clock: Arc<dyn Clock>, shards: u32, reach: Reach) -> Self {
+    fn with(client: Client, table: &str, clock: Arc<dyn Clock>, reach: Reach) -> Self {
         let table = Table::new(client, table);
-        Self(Arc::new(Inner { table, reach, shards, clock, listed: Mutex::default(), counted: Mutex::default() }))
+        Self(Arc::new(Inner { table, reach, clock, listed: Mutex::default(), counted: Mutex::default() }))
     }
 
     /// This index behind its trait.
@@ -105,7 +94,7 @@ impl DynamoIndex {
 
 impl Inner {
     pub(super) async fn meta(&self) -> Result<Meta, IndexError> {
-        Meta::read(&self.table, self.shards).await
+        Meta::read(&self.table).await
     }
 
     pub(super) fn is_listed(&self, day: &Key) -> bool {
@@ -222,6 +211,15 @@ impl RecordingIndex for DynamoIndex {
         Ok(rows?.remove(id).map(|r| r.row))
     }
 
+    async fn get_many(&self, ids: &[ArchiveId]) -> Result<Vec<Option<IndexRow>>, IndexError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let inner = &*self.0;
+        let rows = inner.ask(|meta| Box::pin(async move { read_rows(&inner.table, &meta.live, ids).await })).await?;
+        Ok(ids.iter().map(|id| rows.get(id).map(|r| r.row.clone())).collect())
+    }
+
     async fn find_external(&self, system: &str, id: &str) -> Result<Vec<IndexRow>, IndexError> {
         let query = &Query { external_id: Some(external(system, id)), ..Query::default() };
         let inner = &*self.0;
@@ -246,14 +244,19 @@ impl RecordingIndex for DynamoIndex {
     }
 
     async fn set_state(&self, id: &ArchiveId, state: &StorageState) -> Result<(), IndexError> {
-        self.0.tell(id, &Told::State(state.clone())).await
+        self.0.tell(&[(id.clone(), Told::State(state.clone()))]).await
+    }
+
+    async fn set_states(&self, seen: &[(ArchiveId, StorageState)]) -> Result<(), IndexError> {
+        let told = |(id, state): &(ArchiveId, StorageState)| (id.clone(), Told::State(state.clone()));
+        self.0.tell(&seen.iter().map(told).collect::<Vec<_>>()).await
     }
 
     async fn set_holds(&self, id: &ArchiveId, matters: &[MatterId]) -> Result<(), IndexError> {
         let mut matters = matters.to_vec();
         matters.sort();
         matters.dedup();
-        self.0.tell(id, &Told::Holds(matters)).await
+        self.0.tell(&[(id.clone(), Told::Holds(matters))]).await
     }
 
     async fn scan(&self, after: Option<&ArchiveId>, limit: usize) -> Result<Vec<IndexRow>, IndexError> {

@@ -9,6 +9,8 @@ use uuid::Uuid;
 
 /// The form in which items are written. A table with a greater number is left alone.
 const FORMAT: u32 = 1;
+/// Partitions over which a day or a value of a new generation is spread. Each takes about 1,000 writes a second.
+const SHARDS: u32 = 8;
 
 fn key() -> Key {
     Key::new("META", "META")
@@ -25,12 +27,12 @@ pub(super) struct Meta {
 }
 
 impl Meta {
-    /// Reads it; makes it where there is none, with so many shards.
-    pub(super) async fn read(table: &Table, shards: u32) -> Result<Self, IndexError> {
+    /// Reads it; makes it where there is none.
+    pub(super) async fn read(table: &Table) -> Result<Self, IndexError> {
         if let Some(item) = table.get(&key()).await? {
             return Self::of(table, &item);
         }
-        let live = Generation { number: 1, shards, token: token() };
+        let live = Generation { number: 1, shards: SHARDS, token: token() };
         let mut item = key().item();
         item.insert("fmt".into(), super::db::n(FORMAT));
         item.insert("live".into(), s(live.write()));
@@ -70,10 +72,10 @@ impl Meta {
     }
 
     /// Begins a generation; one that was being built is given up.
-    pub(super) async fn begin(table: &Table, shards: u32) -> Result<Generation, IndexError> {
+    pub(super) async fn begin(table: &Table) -> Result<Generation, IndexError> {
         loop {
-            let meta = Self::read(table, shards).await?;
-            let new = Generation { number: meta.next, shards, token: token() };
+            let meta = Self::read(table).await?;
+            let new = Generation { number: meta.next, shards: SHARDS, token: token() };
             let mut change = Expr::new("SET bld = :new, nxt = nxt + :one")
                 .with(":new", s(new.write()))
                 .with(":one", super::db::n(1))
@@ -84,7 +86,7 @@ impl Meta {
             }
             // A refusal may be the echo of one's own success.
             if table.update(&key(), &change, "nxt = :next").await?.is_some()
-                || Self::read(table, shards).await?.building.as_ref() == Some(&new)
+                || Self::read(table).await?.building.as_ref() == Some(&new)
             {
                 return Ok(new);
             }
@@ -94,7 +96,7 @@ impl Meta {
     /// Puts a generation in the place of the one that answers.
     pub(super) async fn switch(table: &Table, new: &Generation) -> Result<(), IndexError> {
         loop {
-            let meta = Self::read(table, new.shards).await?;
+            let meta = Self::read(table).await?;
             if meta.live == *new {
                 return Ok(());
             }

@@ -28,7 +28,7 @@ pub(super) struct Rebuild {
 
 impl Rebuild {
     pub(super) async fn begin(inner: Arc<Inner>) -> Result<Self, IndexError> {
-        let generation = Meta::begin(&inner.table, inner.shards).await?;
+        let generation = Meta::begin(&inner.table).await?;
         let salt = inner.meta().await?.salt;
         let begun = Self { inner, generation, salt, batch: Vec::new(), finished: false };
         begun.inner.bury_dead().await?;

@@ -27,8 +27,10 @@ use std::{
 
 /// Items that are written at once.
 const AT_ONCE: usize = 16;
-/// Work that is looked at in one go.
-const BATCH: usize = 200;
+/// Work that is looked at in one go: as many calls at once as the table makes for one list of keys.
+const BATCH: usize = 800;
+/// Entries of the index of states that one call for what can be claimed reads at most.
+const DUE: usize = 200;
 /// How often a change of a lease is tried again that another change got ahead of.
 const ATTEMPTS: u32 = 20;
 /// A count of a state from so many on is kept for [`COUNT_KEPT_MS`].
@@ -224,7 +226,8 @@ impl Inner {
         Ok(out)
     }
 
-    /// Whatever is in one of the states by the index, in order of ids; then as it is now.
+    /// Whatever is in one of the states by the index, in order of ids; then as it is now. The index is in order of time, so every
+    /// call reads all ids of the states, and works only for those that it gives.
     async fn list_by_state(&self, q: ListWork<'_>) -> Result<Vec<Work>, IndexError> {
         let mut ids: Vec<String> = Vec::new();
         for state in q.states.iter().collect::<HashSet<_>>() {
@@ -408,7 +411,7 @@ impl WorkStore for DynamoWork {
         let (inner, now) = (&*self.0, self.0.clock.now());
         let lease = Lease { owner: claim.owner.to_owned(), until: after_ms(now, claim.lease_ms)? };
         let states: HashSet<&&str> = claim.states.iter().collect();
-        let limit = i32::try_from(claim.limit.clamp(8, BATCH)).unwrap_or(8);
+        let limit = i32::try_from(claim.limit.clamp(8, DUE)).unwrap_or(8);
         let filter = claim.parent.map(|p| Expr::new(format!("{PARENT} = :p")).with(":p", s(p)));
         let range = |pk| Range {
             high: by(now),

@@ -19,6 +19,8 @@ use std::collections::{HashMap, HashSet};
 
 /// Row items that are written at once.
 const AT_ONCE: usize = 16;
+/// Rows that are read in one go before some of them are changed.
+const READ_AT_ONCE: usize = 1_000;
 /// Items that one transaction takes.
 const TRANSACTION: usize = 100;
 /// How often a change is tried again that another one got ahead of.
@@ -32,11 +34,14 @@ pub(super) enum Told {
 }
 
 impl Told {
-    fn apply(&self, row: &mut IndexRow) {
+    /// The row with it; none where nothing changes.
+    fn after(&self, row: &IndexRow) -> Option<IndexRow> {
+        let mut after = row.clone();
         match self {
-            Self::State(state) => row.set_state(state.clone()),
-            Self::Holds(h) => h.clone_into(&mut row.holds),
+            Self::State(state) => after.set_state(state.clone()),
+            Self::Holds(h) => h.clone_into(&mut after.holds),
         }
+        (after != *row).then_some(after)
     }
 
     /// The attribute and its value.
@@ -154,15 +159,30 @@ impl Inner {
         Ok((&p.row.archive_id, met(p, &stored)))
     }
 
-    /// Changes a row wherever it stands.
-    pub(super) async fn tell(&self, id: &ArchiveId, told: &Told) -> Result<(), IndexError> {
-        let mut done: Vec<Generation> = Vec::new();
-        loop {
-            let meta: Meta = self.meta().await?;
-            let Some(next) = meta.written().into_iter().find(|g| !done.contains(g)) else { return Ok(()) };
-            self.tell_in(&next, next == meta.live, &meta.salt, id, told).await?;
-            done.push(next);
+    /// Changes rows wherever they stand, as changing one after the other does: the last one for a row counts. They are read
+    /// together, and only those that really change are written. Like an insert it looks at `META` when it is done, so that a
+    /// generation that was begun meanwhile gets all of them too.
+    pub(super) async fn tell(&self, all: &[(ArchiveId, Told)]) -> Result<(), IndexError> {
+        let mut named = HashSet::new();
+        let mut last: Vec<(&ArchiveId, &Told)> =
+            all.iter().rev().map(|(id, told)| (id, told)).filter(|(id, _)| named.insert(*id)).collect();
+        last.reverse();
+        if last.is_empty() {
+            return Ok(());
         }
+        let (mut meta, mut done): (Meta, Vec<Generation>) = (self.meta().await?, Vec::new());
+        while let Some(next) = meta.written().into_iter().find(|g| !done.contains(g)) {
+            let told = self.tell_in(&next, next == meta.live, &meta.salt, &last).await;
+            let now = self.meta().await?;
+            match told {
+                // What is missing there was taken away: another generation answers, and is told next.
+                Err(IndexError::NotFound(_)) if now.live != meta.live => {}
+                told => told?,
+            }
+            done.push(next);
+            meta = now;
+        }
+        Ok(())
     }
 
     async fn tell_in(
@@ -170,13 +190,33 @@ impl Inner {
         g: &Generation,
         live: bool,
         salt: &[u8],
-        id: &ArchiveId,
-        what: &Told,
+        all: &[(&ArchiveId, &Told)],
+    ) -> Result<(), IndexError> {
+        for piece in all.chunks(READ_AT_ONCE) {
+            let mut there = read_rows(&self.table, g, piece.iter().map(|(id, _)| *id)).await?;
+            if let Some((id, _)) = piece.iter().find(|(id, _)| live && !there.contains_key(id)) {
+                return Err(IndexError::NotFound((*id).clone()));
+            }
+            let open = piece.iter().map(|(id, told)| (there.remove(id), *id, *told));
+            let open = open.filter(|(row, _, told)| row.as_ref().is_none_or(|r| told.after(&r.row).is_some()));
+            let changes: Vec<_> = open.map(|(row, id, told)| self.tell_row(g, live, salt, (id, told), row)).collect();
+            stream::iter(changes).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        }
+        Ok(())
+    }
+
+    /// Changes one row, `stored` as it was read; read again where another change got ahead.
+    async fn tell_row(
+        &self,
+        g: &Generation,
+        live: bool,
+        salt: &[u8],
+        (id, what): (&ArchiveId, &Told),
+        mut stored: Option<Stored>,
     ) -> Result<(), IndexError> {
         let (key, mine) = (g.row(id), token());
         let (attribute, json) = what.attribute()?;
         for attempt in 0..ATTEMPTS {
-            let stored = read_rows(&self.table, g, [id]).await?.remove(id);
             let done = match stored {
                 None if live => return Err(IndexError::NotFound(id.clone())),
                 None => {
@@ -186,11 +226,7 @@ impl Inner {
                 }
                 Some(stored) if stored.told_by.as_ref() == Some(&mine) => return Ok(()),
                 Some(stored) => {
-                    let mut after = stored.row.clone();
-                    what.apply(&mut after);
-                    if after == stored.row {
-                        return Ok(());
-                    }
+                    let Some(after) = what.after(&stored.row) else { return Ok(()) };
                     let change = Expr::new(format!("SET {attribute} = :v, n = :next, tw = :me"))
                         .with(":v", s(&json))
                         .with(":next", told(stored.told + 1))
@@ -204,6 +240,7 @@ impl Inner {
                 return Ok(());
             }
             pause(attempt).await;
+            stored = read_rows(&self.table, g, [id]).await?.remove(id);
         }
         Err(IndexError::Contended { table: self.table.name.to_string(), action: "dynamodb:TransactWriteItems" })
     }

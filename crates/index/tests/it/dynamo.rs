@@ -1,5 +1,6 @@
 //! The promises kept by DynamoDB: by two servers that speak its language, and through a proxy that fails on order.
 
+mod calls;
 mod far;
 mod faults;
 
