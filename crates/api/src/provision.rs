@@ -145,11 +145,11 @@ fn principals(c: &Config) -> Principals {
 
 fn aws_settings(c: &Config, region: String, on_s3: bool, table: Option<String>) -> AwsSettings {
     let key = if on_s3 { c.archive.s3.kms_key.clone() } else { None };
-    let of_key = key.as_ref().and_then(|k| k.split(':').nth(4)).filter(|a| a.len() == 12).map(str::to_owned);
     let s3 = &c.archive.s3;
     AwsSettings {
         region,
-        account: c.provision.account.clone().or(of_key),
+        // Not that of the key's ARN: a key may well belong to another account.
+        account: c.provision.account.clone(),
         buckets: on_s3.then(|| places(&s3.media_bucket, &s3.meta_bucket, &s3.quarantine_bucket)),
         kms_key: key,
         retention: retention(c),
@@ -335,7 +335,7 @@ fn provider(c: &Config, cloud: &Cloud, store: &Store) -> Result<Provider, ApiErr
             Ok(Provider::Azure(Box::new(target)))
         }
         (Sites { aws: Some(settings), .. }, _, Some(aws)) => {
-            let target = AwsTarget { clients: clients(aws), desired: aws::desired(settings)? };
+            let target = AwsTarget::new(clients(aws), settings)?;
             Ok(Provider::Aws(Box::new(target)))
         }
         _ => Ok(Provider::Local),
@@ -375,7 +375,7 @@ pub(crate) async fn prove(
     if let (Provider::Azure(_), Some(aws)) = (&provider, &cloud.aws)
         && let Some(settings) = sites(c, region_of(c, cloud))?.aws
     {
-        let target = AwsTarget { clients: clients(aws), desired: aws::desired(&settings)? };
+        let target = AwsTarget::new(clients(aws), &settings)?;
         let more = preflight::table(&target, clock, &told, cancel).await;
         report.checks.extend(more.checks);
         report.stopped |= more.stopped;
@@ -393,5 +393,38 @@ fn shown_report(r: &Report) -> PreflightReport {
         skipped: count(Outcome::Skipped),
         probes: r.probes.clone(),
         stopped: r.stopped,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_account_of_the_key_is_not_taken_for_that_of_the_archive() {
+        let mut c = Config::default();
+        c.archive.backend = StoreBackend::S3;
+        c.archive.s3.media_bucket = "acme-media".into();
+        let id = "00000000-1111-2222-3333-444444444444";
+        c.archive.s3.kms_key = Some(format!("arn:aws:kms:eu-central-1:999999999999:key/{id}"));
+        c.aws.region = Some("eu-central-1".into());
+        let emitted = |c: &Config| documents(c).unwrap().documents.iter().map(|d| d.text.clone()).collect::<String>();
+        assert!(!emitted(&c).contains("aws:ResourceAccount"));
+        c.provision.account = Some("123456789012".into());
+        assert!(emitted(&c).contains("\"aws:ResourceAccount\": \"123456789012\""));
+    }
+
+    #[test]
+    fn what_is_configured_by_default_can_be_made_on_azure() {
+        let mut c = Config::default();
+        c.archive.backend = StoreBackend::Azure;
+        c.archive.azure.account_url = "https://acmearchive.blob.core.windows.net".into();
+        c.archive.azure.media_container = "media".into();
+        let made = documents(&c).unwrap();
+        let bicep = made.documents.iter().find(|d| d.name == "holdfast.bicep").unwrap();
+        assert!(bicep.text.contains("'Standard_GRS'") && bicep.text.contains("tierToArchive"), "{}", bicep.text);
+        c.archive.azure.encryption_scope = Some("legal".into());
+        assert_eq!(documents(&c).unwrap_err().code, "provision.invalid");
     }
 }

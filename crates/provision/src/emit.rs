@@ -1,9 +1,8 @@
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fmt::Write as _;
 
 /// A file for those who review infrastructure in their own way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// File name, e.g. `holdfast.cfn.yaml`.
     pub name: String,

@@ -1,8 +1,9 @@
 //! The cloud side of an archive as it must be: what is missing (plan), making it so (apply), saying it in the words of those
 //! who review infrastructure their own way (emit), and proving it by acting (preflight).
 //!
-//! What is wanted and what differs are pure: [`aws::desired`], [`aws::diff`], `azure`. Only `observe`, `apply` and
-//! `preflight` talk to a provider. Nothing here deletes, suspends or shortens anything.
+//! What is wanted and what differs are pure: [`aws::desired`], [`azure::desired`]. Only `plan`, `apply` and [`preflight`] talk to a
+//! provider. Plan and apply delete, suspend and shorten nothing. Preflight tries to delete and to shorten, on probes of its own, to
+//! see it refused, and takes its one item out of the table again.
 
 pub mod aws;
 pub mod azure;

@@ -1,8 +1,9 @@
-use serde::{Deserialize, Serialize};
+use crate::ProvisionError;
+use holdfast_model::{Cancel, Progress, ProgressSink};
+use std::future::Future;
 
 /// What a difference is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Not there; `apply` makes it.
     Missing,
@@ -15,7 +16,7 @@ pub enum Kind {
 }
 
 /// One difference between what is wanted and what is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Where, e.g. `bucket acme-media`.
     pub place: String,
@@ -32,7 +33,7 @@ pub struct Entry {
 }
 
 /// The differences, in the order in which they are mended.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// All of them.
     pub entries: Vec<Entry>,
@@ -57,7 +58,7 @@ impl Plan {
 }
 
 /// What `apply` did.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied {
     /// What was mended, in order.
     pub done: Vec<Entry>,
@@ -111,6 +112,33 @@ impl<S> Differences<'_, S> {
     pub(crate) fn remark(&mut self, setting: &str, found: &str, wanted: &str, words: &str) {
         self.push(Kind::Remark, setting, found, wanted, words, None);
     }
+}
+
+/// Mends in order, telling each step as it begins, and gives what was mended. Stops between two steps where `cancel` says so.
+pub(crate) async fn mend_each<S, F>(
+    differences: Vec<Difference<S>>,
+    sink: &dyn ProgressSink,
+    cancel: &Cancel,
+    mend: impl Fn(S) -> F,
+) -> Result<Vec<Entry>, ProvisionError>
+where
+    F: Future<Output = Result<(), ProvisionError>>,
+{
+    let steps: Vec<_> = differences.into_iter().filter_map(|d| Some((d.entry, d.step?))).collect();
+    let total = steps.len() as u64;
+    let mut done = Vec::new();
+    for (n, (entry, step)) in steps.into_iter().enumerate() {
+        if cancel.is_cancelled() {
+            break;
+        }
+        let stage = format!("{}: {}", entry.place, entry.setting);
+        sink.report(Progress { stage, done: n as u64, total: Some(total), unit: "steps" });
+        holdfast_model::step("provision.step");
+        mend(step).await?;
+        tracing::info!(place = entry.place, setting = entry.setting, "provisioned");
+        done.push(entry);
+    }
+    Ok(done)
 }
 
 pub(crate) fn plan_of<S>(differences: &[Difference<S>]) -> Plan {

@@ -1,9 +1,7 @@
 use holdfast_model::ImmutabilityMode;
-use serde::{Deserialize, Serialize};
 
 /// What a bucket puts on objects that come without a retention of their own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DefaultRetention {
     /// How firmly.
     pub mode: ImmutabilityMode,
@@ -19,8 +17,7 @@ impl Default for DefaultRetention {
 }
 
 /// When recordings move to cheaper tiers. Nothing else ever moves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lifecycle {
     /// Days until a recording goes to the class that is cheaper and still online; never where absent.
     pub cool_after_days: Option<u32>,
@@ -55,8 +52,7 @@ impl Default for Lifecycle {
 }
 
 /// Where every object and delete marker is copied to (S3).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replication {
     /// ARN of the role that copies.
     pub role_arn: String,
@@ -65,19 +61,15 @@ pub struct Replication {
     /// Destination bucket of metadata.
     pub meta_bucket: String,
     /// Destination bucket of what was set aside; it is not copied where absent.
-    #[serde(default)]
     pub quarantine_bucket: Option<String>,
     /// ARN of the key in the destination's region; needed where a key is configured.
-    #[serde(default)]
     pub kms_key: Option<String>,
     /// Account that owns the destination, where another.
-    #[serde(default)]
     pub account: Option<String>,
 }
 
 /// Who may take each role: ARNs on AWS, object ids on Azure. A role without principals is emitted as a policy only.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Principals {
     /// Legal staff and QA managers: read, rehydrate, hold.
     pub reader: Vec<String>,

@@ -128,6 +128,16 @@ fn azure_store(c: &Config, found: &mut Found) {
         );
         found.add(&["archive.azure.tier"], message);
     }
+    // What lifecycle drops or archives again too soon was paid for in vain.
+    let (kept, stays) = (u32::from(c.archive.keep_days), c.provision.lifecycle.rehydrated_copies_days);
+    if stays < kept.saturating_add(2) {
+        let message = format!(
+            "provision.lifecycle.rehydrated_copies_days is {stays}, but archive.keep_days promises {kept} days, and lifecycle counts from \
+             when a copy was asked for: it must be {} or more",
+            kept.saturating_add(2)
+        );
+        found.add(&["provision.lifecycle.rehydrated_copies_days", "archive.keep_days"], message);
+    }
     if c.archive.cold_after_days.is_some() {
         let message = "archive.cold_after_days is of the local archive; in Azure a lifecycle rule makes recordings cold (`holdfast provision`)";
         found.add(&["archive.cold_after_days"], message);
@@ -358,5 +368,20 @@ mod tests {
             assert!(!is_kms_key(bad), "{bad}");
         }
         assert!(is_loopback_host("127.0.0.1") && is_loopback_host("[::1]") && !is_loopback_host("10.0.0.1"));
+    }
+
+    #[test]
+    fn what_was_brought_back_stays_as_long_as_was_promised() {
+        let mut c = Config::default();
+        c.archive.backend = StoreBackend::Azure;
+        c.archive.azure.account_url = "https://acme.blob.core.windows.net".into();
+        c.archive.azure.media_container = "media".into();
+        assert_eq!(wrong(&c), []);
+        c.archive.keep_days = 13;
+        let found = wrong(&c);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].message.contains("it must be 15 or more"), "{}", found[0].message);
+        c.provision.lifecycle.rehydrated_copies_days = 15;
+        assert_eq!(wrong(&c), []);
     }
 }

@@ -1,5 +1,6 @@
 //! What `holdfast provision` makes beside what the sections of archive and index name.
 
+use holdfast_model::ImmutabilityMode;
 use serde::{Deserialize, Serialize};
 
 /// The cloud side of the archive as `holdfast provision` makes and checks it. Names, keys and regions are those of `archive`, `index`
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ProvisionConfig {
-    /// Account that owns the archive on AWS, twelve digits: makes policies narrower. Taken from the key's ARN where absent.
+    /// Account that owns the archive on AWS, twelve digits: makes policies narrower. Where absent, they name no
+    /// account.
     pub account: Option<String>,
     /// What buckets put on objects that come without a retention of their own.
     pub retention: ProvisionRetention,
@@ -44,7 +46,12 @@ pub struct ProvisionRetention {
 
 impl Default for ProvisionRetention {
     fn default() -> Self {
-        Self { mode: ProvisionMode::Governance, days: 365 }
+        let d = holdfast_provision::DefaultRetention::default();
+        let mode = match d.mode {
+            ImmutabilityMode::Governance => ProvisionMode::Governance,
+            ImmutabilityMode::Compliance => ProvisionMode::Compliance,
+        };
+        Self { mode, days: d.days }
     }
 }
 
@@ -64,7 +71,8 @@ pub struct ProvisionLifecycle {
     pub noncurrent_after_days: u32,
     /// Days until what was uploaded of an unfinished upload is dropped (S3).
     pub abort_uploads_after_days: u32,
-    /// Days until rehydrated copies are dropped (Azure).
+    /// Days until rehydrated copies are dropped, and for which a blob that was brought back is not archived again (Azure). At least
+    /// `archive.keep_days` and two more.
     pub rehydrated_copies_days: u32,
 }
 
@@ -124,12 +132,13 @@ pub struct ProvisionAzure {
     pub subscription: String,
     /// Resource group.
     pub resource_group: String,
-    /// Region, e.g. `westeurope`; used where the account is made.
+    /// Region, e.g. `westeurope`; used where the account is made. Empty: the templates take the resource group's, and apply makes no
+    /// account.
     pub location: String,
-    /// Redundancy, e.g. `Standard_ZRS`; used where the account is made.
+    /// Redundancy, used where the account is made: `Standard_LRS`, `Standard_GRS` or `Standard_RAGRS` for the Archive tier.
     pub sku: String,
     /// Address of the key in Key Vault for the encryption scope that `archive.azure.encryption_scope` names; Microsoft's own key where
-    /// absent.
+    /// absent. With a scope `provision.lifecycle.cold_after_days` must be 0.
     pub key_uri: Option<String>,
     /// Address of the management plane: national clouds have their own.
     pub management_url: String,
@@ -141,7 +150,7 @@ impl Default for ProvisionAzure {
             subscription: String::new(),
             resource_group: String::new(),
             location: String::new(),
-            sku: "Standard_ZRS".into(),
+            sku: "Standard_GRS".into(),
             key_uri: None,
             management_url: "https://management.azure.com/".into(),
         }

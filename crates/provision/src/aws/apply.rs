@@ -6,7 +6,10 @@ use super::{
     fault::fault,
     observe, table,
 };
-use crate::{Applied, DefaultRetention, Plan, ProvisionError, plan::plan_of};
+use crate::{
+    Applied, DefaultRetention, Plan, ProvisionError,
+    plan::{mend_each, plan_of},
+};
 use aws_sdk_s3::{
     error::BuildError,
     types::{
@@ -17,7 +20,7 @@ use aws_sdk_s3::{
         ServerSideEncryptionRule, VersioningConfiguration,
     },
 };
-use holdfast_model::{Cancel, ImmutabilityMode, Progress, ProgressSink};
+use holdfast_model::{Cancel, ImmutabilityMode, ProgressSink};
 
 /// What differs now. Changes nothing.
 ///
@@ -39,20 +42,7 @@ pub async fn apply(
     cancel: &Cancel,
 ) -> Result<Applied, ProvisionError> {
     let todo = differences(desired, &observe(clients, desired).await?);
-    let steps: Vec<_> = todo.into_iter().filter_map(|d| Some((d.entry, d.step?))).collect();
-    let total = steps.len() as u64;
-    let mut done = Vec::new();
-    for (n, (entry, step)) in steps.into_iter().enumerate() {
-        if cancel.is_cancelled() {
-            break;
-        }
-        let stage = format!("{}: {}", entry.place, entry.setting);
-        sink.report(Progress { stage, done: n as u64, total: Some(total), unit: "steps" });
-        holdfast_model::step("provision.step");
-        mend(clients, &step).await?;
-        tracing::info!(place = entry.place, setting = entry.setting, step = step.name(), "provisioned");
-        done.push(entry);
-    }
+    let done = mend_each(todo, sink, cancel, |step| async move { mend(clients, &step).await }).await?;
     let left = plan_of(&differences(desired, &observe(clients, desired).await?));
     Ok(Applied { done, left })
 }

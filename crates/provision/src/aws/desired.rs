@@ -32,7 +32,7 @@ pub struct AwsSettings {
 
 impl AwsSettings {
     /// Each bucket with what it is for.
-    fn uses(&self) -> Vec<(&String, &'static str)> {
+    pub(crate) fn uses(&self) -> Vec<(&String, &'static str)> {
         let Some(b) = &self.buckets else { return Vec::new() };
         vec![(&b.media, "media"), (&b.meta, "meta"), (&b.quarantine, "quarantine")]
     }

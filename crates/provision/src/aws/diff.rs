@@ -1,8 +1,8 @@
 //! What differs between what is wanted and what is. Pure.
 
 use super::{
-    AwsDesired, AwsObserved, BucketDesired, BucketObserved, Encryption, Lock, Versioning, lifecycle, replication,
-    rules_of,
+    AwsDesired, AwsObserved, BucketDesired, BucketFound, BucketObserved, Encryption, Lock, Versioning, lifecycle,
+    replication, rules_of,
     table::{self, TableStep},
 };
 use crate::{
@@ -37,29 +37,12 @@ pub(crate) struct LifecycleRules {
     pub(crate) smallest_moved: Option<TransitionDefaultMinimumObjectSize>,
 }
 
-impl Step {
-    /// Name of the point at which a test stops the process.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Create { .. } => "create",
-            Self::Version { .. } => "version",
-            Self::Lock { .. } => "lock",
-            Self::Own { .. } => "own",
-            Self::BlockPublic { .. } => "block_public",
-            Self::Encrypt { .. } => "encrypt",
-            Self::Policy { .. } => "policy",
-            Self::Lifecycle { .. } => "lifecycle",
-            Self::Replicate { .. } => "replicate",
-            Self::Table(_) => "table",
-        }
-    }
-}
-
 /// Every difference, in the order in which it is to be mended: what closes a bucket comes before what fills it.
 pub(crate) fn differences(want: &AwsDesired, is: &AwsObserved) -> Vec<Difference<Step>> {
     let mut all = Vec::new();
     for b in &want.buckets {
-        let found = is.buckets.iter().find(|(name, _)| *name == b.name).and_then(|(_, b)| b.as_ref());
+        let found =
+            is.buckets.iter().find(|(name, _)| *name == b.name).map_or(&BucketFound::Nowhere, |(_, found)| found);
         let mut out = Differences { place: format!("bucket {}", b.name), all: &mut all };
         bucket(b, found, &mut out);
     }
@@ -72,33 +55,31 @@ pub(crate) fn differences(want: &AwsDesired, is: &AwsObserved) -> Vec<Difference
     all
 }
 
-fn bucket(want: &BucketDesired, is: Option<&BucketObserved>, out: &mut Differences<'_, Step>) {
-    match is {
-        None => {
+fn bucket(want: &BucketDesired, found: &BucketFound, out: &mut Differences<'_, Step>) {
+    let is = match found {
+        BucketFound::Elsewhere { region } => {
+            let why = "A bucket cannot be moved. Name another bucket, or the region in which this one lies.";
+            out.barred("region", region, &want.region, why);
+            return;
+        }
+        BucketFound::Nowhere => {
             out.missing(
                 "bucket",
                 &format!("in {} with Object Lock", want.region),
                 "The bucket is made with Object Lock and versioning from its first moment.",
                 Step::Create { bucket: want.name.clone(), region: want.region.clone() },
             );
-            let lock = Lock::On(None);
-            object_lock(want, Versioning::Enabled, &lock, out);
+            object_lock(want, Versioning::Enabled, &Lock::On(None), out);
+            None
         }
-        Some(is) => {
-            if !is.region.is_empty() && is.region != want.region {
-                out.barred(
-                    "region",
-                    &is.region,
-                    &want.region,
-                    "A bucket cannot be moved. Name another bucket, or the region in which this one lies.",
-                );
-            }
+        BucketFound::Here(is) => {
             // Of a bucket that Object Lock cannot protect any more nothing else is mended either: it is the wrong bucket.
             if !object_lock(want, is.versioning, &is.lock, out) {
                 return;
             }
+            Some(is.as_ref())
         }
-    }
+    };
     public_access(want, is, out);
     encryption(want, is.and_then(|b| b.encryption.as_ref()), out);
     policy(want, is.and_then(|b| b.policy.as_ref()), out);
@@ -217,9 +198,10 @@ fn encryption(want: &BucketDesired, is: Option<&(Encryption, bool)>, out: &mut D
     }
 }
 
-/// The same key, named by ARN or by its bare id.
+/// The same key, each named by ARN or by its bare id.
 pub(crate) fn same_key(want: &str, found: &str) -> bool {
-    want == found || want.ends_with(&format!(":key/{found}"))
+    let of_arn = |arn: &str, id: &str| arn.ends_with(&format!(":key/{id}"));
+    want == found || of_arn(want, found) || of_arn(found, want)
 }
 
 /// Sorted, with lists of one as their only item, so that two ways to say the same are equal.

@@ -87,6 +87,12 @@ pub(crate) fn check(l: &Lifecycle) -> Result<(), ProvisionError> {
     }
     match (l.cool_after_days, l.cold_after_days) {
         (Some(cool), Some(cold)) if cold <= cool => invalid("cold_after_days", "must be later than cool_after_days"),
+        // S3 User Guide, "Transitioning objects", minimum 30-day storage charge: not in one rule.
+        (Some(cool), Some(cold))
+            if l.cool_class.as_deref() == Some("STANDARD_IA") && cold < cool.saturating_add(30) =>
+        {
+            invalid("cold_after_days", "out of STANDARD_IA S3 moves nothing on before 30 days more")
+        }
         _ => Ok(()),
     }
 }

@@ -19,8 +19,8 @@ pub use emit::emit;
 pub(crate) use fault::{code, fault};
 pub use identity::{Identity, identity};
 pub(crate) use lifecycle::rules_of;
-pub use observe::{AwsObserved, BucketObserved, Lock, Versioning, observe};
-pub use roles::{Role, erasure_policy, policies};
+pub use observe::{AwsObserved, BucketFound, BucketObserved, Lock, Versioning, observe};
+pub use roles::{Role, policies};
 pub use table::{IndexShape, Projection, TableDesired, TableObserved};
 
 /// The clients that provisioning and preflight use, all of one configuration.

@@ -1,7 +1,7 @@
 //! What is there now. Each setting is read by a function of its own, so that preflight can say which one may not be read.
 
 use super::{
-    AwsClients, AwsDesired, Encryption, code,
+    AwsClients, AwsDesired, BucketDesired, Encryption, code,
     fault::fault,
     table::{TableObserved, observe_table},
 };
@@ -33,11 +33,23 @@ pub enum Lock {
     On(Option<DefaultRetention>),
 }
 
+/// Whether a bucket of that name is where it is wanted.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BucketFound {
+    /// There is none.
+    Nowhere,
+    /// It lies in this other region, whose settings are not asked: S3 answers such a call with `PermanentRedirect`.
+    Elsewhere {
+        /// That region.
+        region: String,
+    },
+    /// It is here.
+    Here(Box<BucketObserved>),
+}
+
 /// One bucket as it is.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BucketObserved {
-    /// Its region.
-    pub region: String,
     /// Whether versions are kept.
     pub versioning: Versioning,
     /// Object Lock.
@@ -58,12 +70,12 @@ pub struct BucketObserved {
     pub replication: Option<ReplicationConfiguration>,
 }
 
-/// Everything on AWS as it is, in the order of what is desired; none where it is not there.
+/// Everything on AWS as it is, in the order of what is desired.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AwsObserved {
     /// By name.
-    pub buckets: Vec<(String, Option<BucketObserved>)>,
-    /// The table.
+    pub buckets: Vec<(String, BucketFound)>,
+    /// The table; none where it is not there.
     pub table: Option<TableObserved>,
 }
 
@@ -74,7 +86,7 @@ pub struct AwsObserved {
 pub async fn observe(clients: &AwsClients, desired: &AwsDesired) -> Result<AwsObserved, ProvisionError> {
     let mut buckets = Vec::new();
     for b in &desired.buckets {
-        buckets.push((b.name.clone(), bucket(&clients.s3, &b.name).await?));
+        buckets.push((b.name.clone(), bucket(&clients.s3, b).await?));
     }
     let table = match &desired.table {
         Some(t) => observe_table(&clients.dynamodb, &t.name).await?,
@@ -83,11 +95,15 @@ pub async fn observe(clients: &AwsClients, desired: &AwsDesired) -> Result<AwsOb
     Ok(AwsObserved { buckets, table })
 }
 
-async fn bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Option<BucketObserved>, ProvisionError> {
-    let Some(region) = region(s3, name).await? else { return Ok(None) };
+async fn bucket(s3: &aws_sdk_s3::Client, want: &BucketDesired) -> Result<BucketFound, ProvisionError> {
+    let name = want.name.as_str();
+    match region(s3, name).await? {
+        None => return Ok(BucketFound::Nowhere),
+        Some(region) if !region.is_empty() && region != want.region => return Ok(BucketFound::Elsewhere { region }),
+        Some(_) => {}
+    }
     let (lifecycle, smallest_moved) = lifecycle(s3, name).await?;
-    Ok(Some(BucketObserved {
-        region,
+    Ok(BucketFound::Here(Box::new(BucketObserved {
         versioning: versioning(s3, name).await?,
         lock: lock(s3, name).await?,
         encryption: default_encryption(s3, name).await?,
@@ -97,7 +113,7 @@ async fn bucket(s3: &aws_sdk_s3::Client, name: &str) -> Result<Option<BucketObse
         lifecycle,
         smallest_moved,
         replication: replication(s3, name).await?,
-    }))
+    })))
 }
 
 /// The bucket's region; none where there is no such bucket. HEAD has no body and so no error code: here alone the status decides.

@@ -1,17 +1,15 @@
-//! Least rights for the three roles: exactly the calls that the code makes, and an explicit `Deny` of whatever could take evidence
-//! away, so that another policy of the same principal cannot allow it by mistake.
+//! Least rights for the three roles: what the calls of each need, and an explicit `Deny` of whatever could take evidence away, so
+//! that another policy of the same principal cannot allow it by mistake.
 
 use super::{
     AwsSettings,
     desired::{bucket_arn, partition},
 };
 use crate::{MEDIA_PREFIX, PREFLIGHT_PREFIX};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// Who a policy is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Legal staff and QA managers.
     Reader,
@@ -56,14 +54,11 @@ const LOOK: &[&str] = &[
     "s3:GetLifecycleConfiguration",
 ];
 
-/// Creating an object with tags, retention and hold in its own write, by parts where it is large.
-const CREATE: &[&str] = &[
-    "s3:PutObject",
-    "s3:PutObjectTagging",
-    "s3:PutObjectRetention",
-    "s3:PutObjectLegalHold",
-    "s3:AbortMultipartUpload",
-];
+/// Creating an object with tags and retention in its own write, by parts where it is large. Nothing is created under a hold.
+const CREATE: &[&str] = &["s3:PutObject", "s3:PutObjectTagging", "s3:PutObjectRetention", "s3:AbortMultipartUpload"];
+
+/// What preflight tries beside creating and reading.
+const PROBE: &[&str] = &["s3:PutObjectLegalHold", "s3:RestoreObject"];
 
 /// Everything that could take evidence away or open the way to it.
 const NEVER: &[&str] = &[
@@ -78,11 +73,11 @@ const NEVER: &[&str] = &[
     "s3:PutObjectVersionAcl",
 ];
 
-/// The index: reading, conditional writes, transactions; leases end by a conditional delete of their own item.
+/// The index, the work and the ledger's head: reading, conditional writes, transactions. Transactions take pointers away, and
+/// preflight its own item; that is what `DeleteItem` is for.
 const TABLE: &[&str] = &[
     "dynamodb:BatchGetItem",
     "dynamodb:BatchWriteItem",
-    "dynamodb:ConditionCheckItem",
     "dynamodb:DeleteItem",
     "dynamodb:DescribeContinuousBackups",
     "dynamodb:DescribeTable",
@@ -165,13 +160,20 @@ fn policy(s: &AwsSettings, role: Role) -> Value {
     }
     if let Some(key) = &s.kms_key {
         // Only through the services that keep the data: nobody decrypts anything beside them.
-        let via = json!({ "StringEquals": { "kms:ViaService": [
-            format!("s3.{}.amazonaws.com", s.region), format!("dynamodb.{}.amazonaws.com", s.region) ] } });
-        statements.push(allow("Key", &["kms:Decrypt", "kms:GenerateDataKey"], json!(key), &via));
+        statements.push(allow(
+            "Key",
+            &["kms:Decrypt", "kms:GenerateDataKey"],
+            json!(key),
+            &via(s, &["s3", "dynamodb"]),
+        ));
         let tls = json!({ "Bool": { "aws:SecureTransport": "true" } });
         statements.push(allow("KeyState", &["kms:DescribeKey"], json!(key), &tls));
         if role == Role::Admin && s.table.is_some() {
-            // DynamoDB takes a grant on the key when a table is made with it.
+            // DynamoDB checks these of whoever makes a table with the key, and takes a grant on it.
+            // https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+            let of_table =
+                ["kms:Encrypt", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo"];
+            statements.push(allow("KeyOfTable", &of_table, json!(key), &via(s, &["dynamodb"])));
             statements.push(allow(
                 "KeyGrant",
                 &["kms:CreateGrant"],
@@ -186,28 +188,38 @@ fn policy(s: &AwsSettings, role: Role) -> Value {
     json!({ "Version": "2012-10-17", "Statement": statements })
 }
 
+/// That the key is used through these services alone. In China both endings are named: its endpoints end in `.com.cn`, and which
+/// of the two KMS compares there is not documented.
+fn via(s: &AwsSettings, services: &[&str]) -> Value {
+    let endings: &[&str] =
+        if partition(&s.region) == "aws-cn" { &["amazonaws.com.cn", "amazonaws.com"] } else { &["amazonaws.com"] };
+    let all: Vec<String> =
+        services.iter().flat_map(|v| endings.iter().map(move |e| format!("{v}.{}.{e}", s.region))).collect();
+    json!({ "StringEquals": { "kms:ViaService": all } })
+}
+
 /// What each role may do with buckets and objects.
 fn objects(s: &AwsSettings, n: &Names, role: Role) -> Vec<Value> {
     let ledger = probes(n, &n.ledger);
-    let restore = ["s3:RestoreObject"];
     let mut out = vec![allow("Look", LOOK, json!(n.buckets), &n.condition)];
     match role {
         Role::Reader => {
             out.push(allow("Read", READ, json!(n.objects), &n.condition));
-            out.push(allow("Rehydrate", &restore, probes(n, &n.media_objects), &n.condition));
+            out.push(allow("Rehydrate", &["s3:RestoreObject"], probes(n, &n.media_objects), &n.condition));
             out.push(allow("Hold", &["s3:PutObjectLegalHold"], json!(n.objects), &n.condition));
             // Tiles and checkpoints of the ledger, which every action on evidence adds to; and preflight.
             out.push(allow("Ledger", CREATE, ledger, &n.condition));
         }
         Role::Archiver => {
             out.push(allow("Read", READ, json!(n.objects), &n.condition));
-            out.push(allow("Rehydrate", &restore, probes(n, &n.media_objects), &n.condition));
             out.push(allow("Create", CREATE, json!(n.objects), &n.condition));
+            // What it took in it can neither release nor order back.
+            out.push(allow("Probe", PROBE, probes(n, &[]), &n.condition));
         }
         Role::Admin => {
             // No recording is read or changed with this one.
             out.push(allow("Read", READ, ledger.clone(), &n.condition));
-            out.push(allow("Rehydrate", &restore, probes(n, &[]), &n.condition));
+            out.push(allow("Probe", PROBE, probes(n, &[]), &n.condition));
             out.push(allow("Ledger", CREATE, ledger, &n.condition));
             out.push(allow("Settings", SETTINGS, json!(n.buckets), &n.condition));
             if let Some(r) = &s.replication {
@@ -233,22 +245,6 @@ fn never(n: &Names, role: Role) -> Value {
     json!({ "Sid": "Never", "Effect": "Deny", "Action": actions, "Resource": all })
 }
 
-/// The policy of the separate erasure command, for GOVERNANCE alone. It is never emitted with the others: a person asks for it by
-/// name, attaches it to a principal of its own, with multi-factor authentication, and takes it away afterwards.
-#[must_use]
-pub fn erasure_policy(s: &AwsSettings) -> Value {
-    let n = names(s);
-    let mut condition = n.condition.clone();
-    if let Some(bools) = condition.get_mut("Bool").and_then(Value::as_object_mut) {
-        bools.insert("aws:MultiFactorAuthPresent".into(), json!("true"));
-    }
-    json!({ "Version": "2012-10-17", "Statement": [
-        allow("Find", &["s3:ListBucketVersions", "s3:GetBucketObjectLockConfiguration"], json!(n.buckets), &n.condition),
-        allow("Erase", &["s3:GetObjectVersion", "s3:GetObjectRetention", "s3:GetObjectLegalHold", "s3:DeleteObjectVersion",
-            "s3:BypassGovernanceRetention"], json!(n.objects), &condition),
-    ] })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,6 +268,36 @@ mod tests {
                 }
             }
         }
-        assert!(erasure_policy(&s).to_string().contains("s3:BypassGovernanceRetention"));
+    }
+
+    fn statement(s: &AwsSettings, role: Role, sid: &str) -> Option<Value> {
+        let (_, policy) = policies(s).into_iter().find(|(r, _)| *r == role)?;
+        policy["Statement"].as_array()?.iter().find(|v| v["Sid"] == sid).cloned()
+    }
+
+    #[test]
+    fn a_table_with_a_key_can_be_made_by_the_admin_through_dynamodb_alone() {
+        let mut s = super::super::desired::tests_settings();
+        let of_table = statement(&s, Role::Admin, "KeyOfTable").unwrap();
+        for right in ["Encrypt", "ReEncryptFrom", "ReEncryptTo", "GenerateDataKeyWithoutPlaintext"] {
+            assert!(of_table["Action"].to_string().contains(&format!("\"kms:{right}\"")), "{of_table}");
+        }
+        let via = |v: &Value| v["Condition"]["StringEquals"]["kms:ViaService"].clone();
+        assert_eq!(via(&of_table), json!(["dynamodb.eu-central-1.amazonaws.com"]));
+        assert!(statement(&s, Role::Archiver, "KeyOfTable").is_none());
+        s.region = "cn-north-1".into();
+        let china = via(&statement(&s, Role::Reader, "Key").unwrap()).to_string();
+        assert!(china.contains("\"s3.cn-north-1.amazonaws.com.cn\""), "{china}");
+        s.table = None;
+        assert!(statement(&s, Role::Admin, "KeyOfTable").is_none());
+    }
+
+    #[test]
+    fn without_an_account_nothing_is_narrowed_to_one() {
+        let mut s = super::super::desired::tests_settings();
+        s.account = None;
+        for (role, policy) in policies(&s) {
+            assert!(!policy.to_string().contains("aws:ResourceAccount"), "{role:?}");
+        }
     }
 }

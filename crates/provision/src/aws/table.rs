@@ -246,10 +246,7 @@ pub(crate) async fn mend(db: &Client, step: &TableStep) -> Result<(), ProvisionE
                 .point_in_time_recovery_enabled(true)
                 .build()
                 .map_err(|e| build("point-in-time recovery", &e))?;
-            let done =
-                db.update_continuous_backups().table_name(name).point_in_time_recovery_specification(spec).send().await;
-            done.map(drop)
-                .map_err(|e| fault(&format!("switching on recovery of {name}"), "dynamodb:UpdateContinuousBackups", &e))
+            recoverable(db, name, &spec).await
         }
         TableStep::Ttl(name, attribute) => {
             let spec = aws_sdk_dynamodb::types::TimeToLiveSpecification::builder()
@@ -262,6 +259,31 @@ pub(crate) async fn mend(db: &Client, step: &TableStep) -> Result<(), ProvisionE
                 .map_err(|e| fault(&format!("switching on time to live of {name}"), "dynamodb:UpdateTimeToLive", &e))
         }
     }
+}
+
+/// Switches recovery on. For minutes after a table was made DynamoDB refuses that, as it is still enabling backups: about four
+/// minutes are waited, with ever longer pauses.
+async fn recoverable(
+    db: &Client,
+    name: &str,
+    spec: &aws_sdk_dynamodb::types::PointInTimeRecoverySpecification,
+) -> Result<(), ProvisionError> {
+    for attempt in 0..30_u64 {
+        let call = db.update_continuous_backups().table_name(name);
+        match call.point_in_time_recovery_specification(spec.clone()).send().await {
+            Ok(_) => return Ok(()),
+            Err(e) if code(&e) == Some("ContinuousBackupsUnavailableException") => {
+                tokio::time::sleep(std::time::Duration::from_millis(((attempt + 1) * 500).min(15_000))).await;
+            }
+            Err(e) => {
+                return Err(fault(&format!("switching on recovery of {name}"), "dynamodb:UpdateContinuousBackups", &e));
+            }
+        }
+    }
+    Err(ProvisionError::NotReady {
+        what: format!("recovery of the table {name}"),
+        state: "backups are being enabled".into(),
+    })
 }
 
 fn keys(t: &str, s: Option<&str>) -> Result<Vec<aws_sdk_dynamodb::types::KeySchemaElement>, ProvisionError> {

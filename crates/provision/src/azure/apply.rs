@@ -1,13 +1,16 @@
 //! Making it so. Every step can be repeated; a process that dies between two of them leaves what the next run goes on with.
 
 use super::{
-    Arm, AzureDesired, ContainerDesired,
+    Arm, AzureDesired, ContainerDesired, EncryptionScope,
     diff::{Step, differences},
     observe,
     observe::CONTAINERS,
 };
-use crate::{Applied, Plan, ProvisionError, plan::plan_of};
-use holdfast_model::{Cancel, Progress, ProgressSink};
+use crate::{
+    Applied, Plan, ProvisionError,
+    plan::{mend_each, plan_of},
+};
+use holdfast_model::{Cancel, ProgressSink};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -30,21 +33,13 @@ pub async fn apply(
     sink: &dyn ProgressSink,
     cancel: &Cancel,
 ) -> Result<Applied, ProvisionError> {
-    let todo = differences(desired, &observe(arm, desired).await?);
-    let steps: Vec<_> = todo.into_iter().filter_map(|d| Some((d.entry, d.step?))).collect();
-    let total = steps.len() as u64;
-    let mut done = Vec::new();
-    for (n, (entry, step)) in steps.into_iter().enumerate() {
-        if cancel.is_cancelled() {
-            break;
-        }
-        let stage = format!("{}: {}", entry.place, entry.setting);
-        sink.report(Progress { stage, done: n as u64, total: Some(total), unit: "steps" });
-        holdfast_model::step("provision.step");
-        mend(arm, &step).await?;
-        tracing::info!(place = entry.place, setting = entry.setting, "provisioned");
-        done.push(entry);
+    let is = observe(arm, desired).await?;
+    if is.account.is_none() && desired.location.is_empty() {
+        let detail = format!("it is empty, and the storage account {} is to be made: name its region", desired.account);
+        return Err(ProvisionError::Invalid { what: "provision.azure.location".into(), detail });
     }
+    let todo = differences(desired, &is);
+    let done = mend_each(todo, sink, cancel, |step| async move { mend(arm, &step).await }).await?;
     let left = plan_of(&differences(desired, &observe(arm, desired).await?));
     Ok(Applied { done, left })
 }
@@ -53,6 +48,17 @@ const ACCOUNT: &str = "Microsoft.Storage/storageAccounts/write";
 
 fn container_path(name: &str) -> String {
     format!("/blobServices/default/containers/{name}")
+}
+
+/// Body of a new encryption scope.
+pub(crate) fn new_scope(scope: &EncryptionScope) -> Value {
+    let properties = match &scope.key_uri {
+        Some(uri) => {
+            json!({ "source": "Microsoft.KeyVault", "state": "Enabled", "keyVaultProperties": { "keyUri": uri } })
+        }
+        None => json!({ "source": "Microsoft.Storage", "state": "Enabled" }),
+    };
+    json!({ "properties": properties })
 }
 
 /// Body of a new container.
@@ -78,14 +84,15 @@ async fn mend(arm: &Arm, step: &Step) -> Result<(), ProvisionError> {
         Step::Service(body) => {
             arm.put("/blobServices/default", body, None, "Microsoft.Storage/storageAccounts/blobServices/write").await
         }
-        Step::Scope(s) => {
-            let mut properties = json!({ "source": "Microsoft.Storage", "state": "Enabled" });
-            if let Some(uri) = &s.key_uri {
-                properties["source"] = json!("Microsoft.KeyVault");
-                properties["keyVaultProperties"] = json!({ "keyUri": uri });
-            }
+        Step::Scope { scope, grant } => {
             let right = "Microsoft.Storage/storageAccounts/encryptionScopes/write";
-            arm.put(&format!("/encryptionScopes/{}", s.name), &json!({ "properties": properties }), None, right).await
+            let made = arm.put(&format!("/encryptionScopes/{}", scope.name), &new_scope(scope), None, right).await;
+            made.map_err(|e| match (e, grant) {
+                (ProvisionError::Refused { action, reason, detail }, Some(grant)) => {
+                    ProvisionError::Refused { action, reason, detail: format!("{detail} (If not done yet: {grant}.)") }
+                }
+                (e, _) => e,
+            })
         }
         Step::Container(c) => {
             let body = json!({ "properties": new_container(c) });

@@ -19,24 +19,28 @@ pub struct Copies {
 pub struct EncryptionScope {
     /// Its name.
     pub name: String,
-    /// Address of the key in Key Vault; Microsoft's own key where none.
+    /// Address of the key in Key Vault; Microsoft's own key where none. The account reads it as its own (system-assigned) identity.
     pub key_uri: Option<String>,
 }
+
+/// The role that the account's identity needs where the key is.
+pub(crate) const KEY_ROLE: &str = "Key Vault Crypto Service Encryption User";
 
 /// What a configuration says about the cloud side on Azure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AzureSettings {
     /// The storage account's name.
     pub account: String,
-    /// Its region.
+    /// Its region; only used where it is made. Where empty, templates take the resource group's and `apply` makes no account.
     pub location: String,
-    /// Its redundancy, e.g. `Standard_ZRS`; only used where it is made.
+    /// Its redundancy, e.g. `Standard_GRS`; only used where it is made. Archive exists on `Standard_LRS`, `Standard_GRS` and
+    /// `Standard_RAGRS` alone.
     pub sku: String,
     /// Containers; they may be one and the same.
     pub containers: Buckets,
     /// Rehydration by copy.
     pub copies: Option<Copies>,
-    /// Encryption scope of the containers.
+    /// Encryption scope of the containers. Excludes the Archive tier.
     pub encryption_scope: Option<EncryptionScope>,
     /// What containers put on blobs without a policy of their own. COMPLIANCE locks the policy, which cannot be undone.
     pub retention: DefaultRetention,
@@ -60,7 +64,9 @@ pub struct ContainerDesired {
 /// Everything on Azure as it must be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AzureDesired {
-    /// The account's region.
+    /// The account's name.
+    pub account: String,
+    /// The region of a new account.
     pub location: String,
     /// Redundancy of a new account.
     pub sku: String,
@@ -70,6 +76,8 @@ pub struct AzureDesired {
     pub containers: Vec<ContainerDesired>,
     /// Our lifecycle rules, in the provider's form.
     pub rules: Vec<Value>,
+    /// Whether recordings go to the Archive tier.
+    pub(crate) archives: bool,
     /// Containers that hold evidence, for judging rules of others.
     pub(crate) evidence: Vec<String>,
     /// The container of recordings.
@@ -78,8 +86,20 @@ pub struct AzureDesired {
     pub(crate) shared: bool,
 }
 
+impl AzureDesired {
+    /// Whether the account reads a key of Key Vault, for which it needs an identity of its own.
+    pub(crate) fn reads_a_key(&self) -> bool {
+        self.scope.as_ref().is_some_and(|s| s.key_uri.is_some())
+    }
+}
+
 fn invalid(what: &str, detail: impl Into<String>) -> ProvisionError {
     ProvisionError::Invalid { what: what.into(), detail: detail.into() }
+}
+
+/// Redundancies under which there is an Archive tier. <https://learn.microsoft.com/azure/storage/blobs/access-tiers-overview>
+pub(crate) fn knows_archive(sku: &str) -> bool {
+    ["Standard_LRS", "Standard_GRS", "Standard_RAGRS"].contains(&sku)
 }
 
 fn check(s: &AzureSettings) -> Result<(), ProvisionError> {
@@ -125,6 +145,22 @@ fn check(s: &AzureSettings) -> Result<(), ProvisionError> {
     {
         return Err(invalid("provision.lifecycle.cold_after_days", "must be later than cool_after_days"));
     }
+    if l.cold_after_days.is_some() {
+        if !knows_archive(&s.sku) {
+            let detail = format!(
+                "under {} there is no Archive tier: take Standard_GRS, Standard_RAGRS or Standard_LRS, or set \
+                 provision.lifecycle.cold_after_days to 0",
+                s.sku
+            );
+            return Err(invalid("provision.azure.sku", detail));
+        }
+        // https://learn.microsoft.com/azure/storage/blobs/encryption-scope-overview
+        if s.encryption_scope.is_some() {
+            let detail = "Azure moves no blob with an encryption scope to the Archive tier: set provision.lifecycle.cold_after_days to 0, or \
+                          leave the scope out and give the storage account a key of its own";
+            return Err(invalid("archive.azure.encryption_scope", detail));
+        }
+    }
     Ok(())
 }
 
@@ -146,6 +182,8 @@ pub fn desired(s: &AzureSettings) -> Result<AzureDesired, ProvisionError> {
         s.copies.iter().map(|c| ContainerDesired { name: c.container.clone(), retention: None, scope: scope.clone() });
     containers.extend(copies);
     Ok(AzureDesired {
+        account: s.account.clone(),
+        archives: s.lifecycle.cold_after_days.is_some(),
         location: s.location.clone(),
         sku: s.sku.clone(),
         scope: s.encryption_scope.clone(),

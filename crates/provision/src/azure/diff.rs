@@ -1,6 +1,9 @@
 //! What differs between what is wanted and what is. Pure.
 
-use super::{AzureDesired, AzureObserved, ContainerDesired, ContainerObserved, EncryptionScope, desired::OURS};
+use super::{
+    AzureDesired, AzureObserved, ContainerDesired, ContainerObserved, EncryptionScope,
+    desired::{KEY_ROLE, OURS, knows_archive},
+};
 use crate::{
     DefaultRetention, MEDIA_PREFIX,
     plan::{Difference, Differences},
@@ -14,12 +17,26 @@ pub(crate) enum Step {
     Account(Value),
     Harden(Value),
     Service(Value),
-    Scope(EncryptionScope),
+    /// With what must be granted for it first, in words.
+    Scope {
+        scope: EncryptionScope,
+        grant: Option<String>,
+    },
     Container(ContainerDesired),
     Private(String),
-    Retention { container: String, days: u32, etag: Option<String> },
-    Extend { container: String, days: u32, etag: String },
-    Lock { container: String },
+    Retention {
+        container: String,
+        days: u32,
+        etag: Option<String>,
+    },
+    Extend {
+        container: String,
+        days: u32,
+        etag: String,
+    },
+    Lock {
+        container: String,
+    },
     Rules(Vec<Value>),
 }
 
@@ -30,18 +47,66 @@ pub(crate) fn differences(want: &AzureDesired, is: &AzureObserved) -> Vec<Differ
     if !account(want, is, &mut out) {
         return all;
     }
-    if let Some(scope) = want.scope.as_ref().filter(|_| !is.scope) {
-        let words = "What is written is encrypted in this scope.";
-        out.missing("encryption_scope", &scope.name, words, Step::Scope(scope.clone()));
-    }
+    // A container's scope is set when it is made, so none is made before its scope can be.
+    let scoped = scope(want, is, &mut out);
     for c in &want.containers {
         let found = is.containers.iter().find(|(name, _)| *name == c.name).and_then(|(_, c)| c.as_ref());
+        if found.is_none() && !scoped {
+            continue;
+        }
         let mut out = Differences { place: format!("container {}", c.name), all: &mut all };
         container(c, found, &mut out);
     }
     let mut out = Differences { place: "storage account".into(), all: &mut all };
     lifecycle(want, &is.rules, &mut out);
     all
+}
+
+/// Whether the scope is there or can be made. With a key of Key Vault that takes the account's identity, and a right that somebody
+/// gives it there.
+fn scope(want: &AzureDesired, is: &AzureObserved, out: &mut Differences<'_, Step>) -> bool {
+    let Some(scope) = want.scope.as_ref().filter(|_| !is.scope) else { return true };
+    let made = Step::Scope { scope: scope.clone(), grant: None };
+    if scope.key_uri.is_none() {
+        out.missing("encryption_scope", &scope.name, "What is written is encrypted in this scope.", made);
+        return true;
+    }
+    match is.account.as_ref().and_then(principal) {
+        Some(principal) => {
+            let grant =
+                format!("grant \"{KEY_ROLE}\" on the key vault to the account's identity, principal {principal}");
+            let words =
+                format!("What is written is encrypted in this scope. Its key is the account's to read: first {grant}.");
+            let step = Step::Scope { scope: scope.clone(), grant: Some(grant) };
+            out.missing("encryption_scope", &scope.name, &words, step);
+            true
+        }
+        None => {
+            let why = format!(
+                "The account has no identity yet that could read the key; apply gives it one. Then grant that identity \"{KEY_ROLE}\" on \
+                 the key vault (the next plan names its principal) and run apply again, which makes the scope and the containers."
+            );
+            out.barred("encryption_scope", "", &scope.name, &why);
+            false
+        }
+    }
+}
+
+/// The principal of the account's own identity.
+fn principal(account: &Value) -> Option<&str> {
+    account["identity"]["principalId"].as_str().filter(|p| !p.is_empty())
+}
+
+/// The account's own identity, beside those that somebody gave it.
+fn identity(found: &Value) -> Value {
+    let others = found["identity"]["userAssignedIdentities"].as_object().filter(|o| !o.is_empty());
+    match others {
+        None => json!({ "type": "SystemAssigned" }),
+        Some(others) => {
+            let kept: serde_json::Map<_, _> = others.keys().map(|id| (id.clone(), json!({}))).collect();
+            json!({ "type": "SystemAssigned,UserAssigned", "userAssignedIdentities": kept })
+        }
+    }
 }
 
 fn hardened() -> Value {
@@ -52,14 +117,20 @@ fn hardened() -> Value {
 pub(crate) fn new_account(want: &AzureDesired) -> Value {
     let mut properties = hardened();
     properties["accessTier"] = json!("Hot");
-    json!({ "kind": "StorageV2", "location": want.location, "sku": { "name": want.sku }, "properties": properties })
+    let mut body = json!({ "kind": "StorageV2", "location": want.location, "sku": { "name": want.sku }, "properties": properties });
+    if want.reads_a_key() {
+        body["identity"] = identity(&Value::Null);
+    }
+    body
 }
 
 /// Whether the account can be an archive at all.
 fn account(want: &AzureDesired, is: &AzureObserved, out: &mut Differences<'_, Step>) -> bool {
     match &is.account {
         None => {
-            let wanted = format!("{} in {}", want.sku, want.location);
+            let location =
+                if want.location.is_empty() { "(provision.azure.location is empty)" } else { &want.location };
+            let wanted = format!("{} in {location}", want.sku);
             out.missing(
                 "account",
                 &wanted,
@@ -74,6 +145,18 @@ fn account(want: &AzureDesired, is: &AzureObserved, out: &mut Differences<'_, St
                            version, and the namespace cannot be switched off. Name another account.";
                 out.barred("hierarchical_namespace", "on", "off", why);
                 return false;
+            }
+            let sku = found["sku"]["name"].as_str().unwrap_or_default();
+            if want.archives && !sku.is_empty() && !knows_archive(sku) {
+                let why = "Under this redundancy there is no Archive tier, so recordings would stay online for good. Have the account converted to \
+                           GRS, RA-GRS or LRS, name another account, or set provision.lifecycle.cold_after_days to 0.";
+                out.barred("sku", sku, "Standard_GRS, Standard_RAGRS or Standard_LRS", why);
+                return false;
+            }
+            if want.reads_a_key() && principal(found).is_none() {
+                let words = "The account gets an identity of its own, as which it reads the key.";
+                let step = Step::Harden(json!({ "identity": identity(found) }));
+                out.missing("identity", "SystemAssigned", words, step);
             }
             let lacks: Vec<&str> = [
                 ("minimumTlsVersion", !matches!(p["minimumTlsVersion"].as_str(), Some("TLS1_2" | "TLS1_3"))),

@@ -2,13 +2,15 @@
 
 use super::{
     AzureDesired, AzureSettings,
-    apply::new_container,
+    apply::{new_container, new_scope},
     arm::API_VERSION,
     desired,
+    desired::KEY_ROLE,
     diff::new_account,
     roles::{RoleShape, roles},
 };
 use crate::{Document, ProvisionError};
+use holdfast_model::ImmutabilityMode;
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 
@@ -32,15 +34,15 @@ struct Resource {
 /// [`ProvisionError::Invalid`] as [`desired`].
 pub fn emit(settings: &AzureSettings) -> Result<Vec<Document>, ProvisionError> {
     let desired = desired(settings)?;
-    let resources = resources(settings, &desired);
+    let (resources, notes) = (resources(settings, &desired), notes(settings, &desired));
     let mut out = vec![
-        Document { name: "holdfast.bicep".into(), text: bicep(&resources) },
-        Document::json("holdfast.arm.json", &arm(&resources)),
+        Document { name: "holdfast.bicep".into(), text: bicep(&resources, &notes) },
+        Document::json("holdfast.arm.json", &arm(&resources, &notes)),
     ];
     for role in roles() {
         let p = role.permissions();
         let definition = json!({
-            "Name": role.name,
+            "Name": role_name(&role, &settings.account),
             "IsCustom": true,
             "Description": role.description,
             "Actions": p[0]["actions"],
@@ -52,6 +54,30 @@ pub fn emit(settings: &AzureSettings) -> Result<Vec<Document>, ProvisionError> {
         out.push(Document::json(&format!("{}.role.json", role.name), &definition));
     }
     Ok(out)
+}
+
+/// A custom role's name is unique in its directory, where several archives may be.
+fn role_name(role: &RoleShape, account: &str) -> String {
+    format!("{} ({account})", role.name)
+}
+
+/// What a template cannot do and its reader must know.
+fn notes(s: &AzureSettings, d: &AzureDesired) -> Vec<String> {
+    let mut out = Vec::new();
+    if s.retention.mode == ImmutabilityMode::Compliance {
+        out.push(
+            "The configuration says mode = \"compliance\". This template does not lock the default policies, since nobody can undo that: \
+             `holdfast provision apply` locks them."
+                .to_owned(),
+        );
+    }
+    if d.reads_a_key() {
+        out.push(format!(
+            "The encryption scope reads its key as the storage account's identity, which the first deployment makes: that one ends at \
+             the scope. Then grant the identity \"{KEY_ROLE}\" on the key vault and deploy again."
+        ));
+    }
+    out
 }
 
 fn map(value: Value) -> Map<String, Value> {
@@ -72,18 +98,16 @@ fn resources(s: &AzureSettings, d: &AzureDesired) -> Vec<Resource> {
         body: map(body),
     };
     let versioned = json!({ "properties": { "isVersioningEnabled": true } });
+    let mut account = new_account(d);
+    if s.location.is_empty() {
+        account["location"] = json!("=resourceGroup().location");
+    }
     let mut out = vec![
-        storage("account", "", &s.account, None, new_account(d)),
+        storage("account", "", &s.account, None, account),
         storage("blobs", "/blobServices", "default", Some("account"), versioned),
     ];
     if let Some(scope) = &d.scope {
-        let body = match &scope.key_uri {
-            Some(uri) => {
-                json!({ "properties": { "source": "Microsoft.KeyVault", "state": "Enabled", "keyVaultProperties": { "keyUri": uri } } })
-            }
-            None => json!({ "properties": { "source": "Microsoft.Storage", "state": "Enabled" } }),
-        };
-        out.push(storage("scope", "/encryptionScopes", &scope.name, Some("account"), body));
+        out.push(storage("scope", "/encryptionScopes", &scope.name, Some("account"), new_scope(scope)));
     }
     let mut containers = Vec::new();
     for (n, c) in d.containers.iter().enumerate() {
@@ -115,14 +139,14 @@ fn resources(s: &AzureSettings, d: &AzureDesired) -> Vec<Resource> {
     out.push(policy);
     let principals = [&s.principals.reader, &s.principals.archiver, &s.principals.admin];
     for (role, principals) in roles().iter().zip(principals) {
-        out.extend(authorization(role, principals));
+        out.extend(authorization(role, principals, &s.account));
     }
     out
 }
 
-fn authorization(role: &RoleShape, principals: &[String]) -> Vec<Resource> {
+fn authorization(role: &RoleShape, principals: &[String], account: &str) -> Vec<Resource> {
     let symbol = role.name.replace("holdfast-", "role_");
-    let id = format!("guid(resourceGroup().id, '{}')", role.name);
+    let id = format!("guid(resourceGroup().id, '{account}', '{}')", role.name);
     let mut out = vec![Resource {
         symbol: symbol.clone(),
         kind: "Microsoft.Authorization/roleDefinitions".into(),
@@ -131,7 +155,7 @@ fn authorization(role: &RoleShape, principals: &[String]) -> Vec<Resource> {
         parent: None,
         after: Vec::new(),
         body: map(json!({ "properties": {
-            "roleName": role.name,
+            "roleName": role_name(role, account),
             "description": role.description,
             "type": "CustomRole",
             "permissions": role.permissions(),
@@ -143,7 +167,7 @@ fn authorization(role: &RoleShape, principals: &[String]) -> Vec<Resource> {
             symbol: format!("{symbol}_{n}"),
             kind: "Microsoft.Authorization/roleAssignments".into(),
             version: AUTHORIZATION,
-            name: format!("=guid(resourceGroup().id, '{}', '{principal}')", role.name),
+            name: format!("=guid(resourceGroup().id, '{account}', '{}', '{principal}')", role.name),
             parent: None,
             after: vec![symbol.clone()],
             body: map(json!({ "properties": {
@@ -190,7 +214,7 @@ fn arm_value(value: &Value) -> Value {
     }
 }
 
-fn arm(all: &[Resource]) -> Value {
+fn arm(all: &[Resource], notes: &[String]) -> Value {
     let one = |r: &Resource| {
         let mut out = Map::new();
         out.insert("type".into(), json!(r.kind));
@@ -203,11 +227,15 @@ fn arm(all: &[Resource]) -> Value {
         out.extend(r.body.iter().map(|(k, v)| (k.clone(), arm_value(v))));
         Value::Object(out)
     };
-    json!({
+    let mut template = json!({
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",
         "contentVersion": "1.0.0.0",
         "resources": all.iter().map(one).collect::<Vec<_>>(),
-    })
+    });
+    if !notes.is_empty() {
+        template["metadata"] = json!({ "comments": notes.join(" ") });
+    }
+    template
 }
 
 fn quoted(text: &str) -> String {
@@ -233,11 +261,14 @@ fn bicep_value(value: &Value, depth: usize) -> String {
     }
 }
 
-fn bicep(all: &[Resource]) -> String {
+fn bicep(all: &[Resource], notes: &[String]) -> String {
     let mut out = String::from(
-        "// The cloud side of a Holdfast archive: private containers that are immutable by version, lifecycle, least rights.\n\
-         targetScope = 'resourceGroup'\n",
+        "// The cloud side of a Holdfast archive: private containers that are immutable by version, lifecycle, least rights.\n",
     );
+    for note in notes {
+        let _ = writeln!(out, "// {note}");
+    }
+    out.push_str("targetScope = 'resourceGroup'\n");
     for r in all {
         let _ = writeln!(out, "\nresource {} '{}@{}' = {{", r.symbol, r.kind, r.version);
         if let Some(parent) = &r.parent {

@@ -1,6 +1,6 @@
-//! Least rights for the three roles. Azure's data plane knows no right for a single prefix. Retention and hold of a version are one
-//! right, [`PROTECT`]: whoever sets them may also lift a hold and shorten a policy that is not locked, so nobody who has it may
-//! delete. What keeps a writer from evidence is the container's immutability, and the `notDataActions` here, which no role of ours
+//! Least rights for the three roles. Azure's data plane knows no right for a single prefix, and setting a tier or writing a tile of the
+//! ledger is the right to write: readers and the archiver have the same. Retention and hold of a version are one right, [`PROTECT`]:
+//! whoever sets them may also lift a hold and shorten a policy that is not locked, so nobody who has it may delete. What keeps a writer from evidence is the container's immutability, and the `notDataActions` here, which no role of ours
 //! is given back. Microsoft: "Authorize access using Microsoft Entra ID", permissions for calling data operations.
 
 use serde_json::{Value, json};
@@ -34,19 +34,29 @@ pub(crate) fn roles() -> [RoleShape; 3] {
     let storage =
         |all: &[&str]| all.iter().map(|a| format!("Microsoft.Storage/storageAccounts/{a}")).collect::<Vec<_>>();
     let blobs = |all: &[&str]| all.iter().map(|a| format!("{BLOBS}/{a}")).collect::<Vec<_>>();
-    let look = storage(&["blobServices/containers/read", "blobServices/generateUserDelegationKey/action"]);
+    // What preflight looks at, and the key that links are signed with.
+    let look = storage(&[
+        "read",
+        "encryptionScopes/read",
+        "managementPolicies/read",
+        "blobServices/read",
+        "blobServices/containers/read",
+        "blobServices/containers/immutabilityPolicies/read",
+        "blobServices/generateUserDelegationKey/action",
+    ]);
+    let data = blobs(&["read", "tags/read", "write", "add/action", "tags/write", PROTECT]);
     [
         RoleShape {
             name: "holdfast-reader",
             description: "Holdfast: read, rehydrate and hold recordings",
             actions: look.clone(),
-            data_actions: blobs(&["read", "tags/read", "filter/action", "write", "add/action", "tags/write", PROTECT]),
+            data_actions: data.clone(),
         },
         RoleShape {
             name: "holdfast-archiver",
             description: "Holdfast: create recordings with their policy, and read them back",
             actions: look,
-            data_actions: blobs(&["read", "tags/read", "filter/action", "write", "add/action", "tags/write", PROTECT]),
+            data_actions: data,
         },
         RoleShape {
             name: "holdfast-admin",
@@ -67,7 +77,8 @@ pub(crate) fn roles() -> [RoleShape; 3] {
                 "blobServices/containers/immutabilityPolicies/extend/action",
                 "blobServices/containers/immutabilityPolicies/lock/action",
             ]),
-            data_actions: blobs(&["read", "tags/read", "write", "add/action", "tags/write"]),
+            // No byte of the archive is read or written with this one; preflight is the archiver's.
+            data_actions: Vec::new(),
         },
     ]
 }

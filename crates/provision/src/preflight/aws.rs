@@ -1,9 +1,10 @@
 //! What only the provider's own calls tell, on AWS.
 
 use super::{Session, Trouble, grant};
+use crate::ProvisionError;
 use crate::aws::{
-    self, AwsClients, AwsDesired, BucketDesired, Encryption, Lock, Versioning, code, fault, holes_in_lifecycle,
-    identity, observe, rules_of, same_key,
+    self, AwsClients, AwsSettings, BucketDesired, Encryption, Lock, TableDesired, Versioning, code, desired, fault,
+    holes_in_lifecycle, identity, observe, rules_of, same_key,
 };
 use aws_sdk_s3::config::{
     ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeDeserializationInterceptorContextRef,
@@ -21,9 +22,50 @@ const SKEW_S: i64 = 300;
 pub struct AwsTarget {
     /// Clients, of the same configuration as the store's.
     pub clients: AwsClients,
-    /// What is configured.
-    pub desired: AwsDesired,
+    /// Buckets as they must be, or why their settings are not checked.
+    buckets: Result<Vec<BucketDesired>, &'static str>,
+    encryption: Encryption,
+    pub(super) table: Option<TableDesired>,
 }
+
+impl AwsTarget {
+    /// What these settings name. The store also takes access points and a key's bare id, whose settings provisioning cannot compare:
+    /// then those checks are skipped, and the others done.
+    ///
+    /// # Errors
+    /// [`ProvisionError::Invalid`] as [`desired`], for everything else.
+    pub fn new(clients: AwsClients, settings: &AwsSettings) -> Result<Self, ProvisionError> {
+        let buckets = match beyond_settings(settings) {
+            Some(why) => Err(why),
+            None => Ok(desired(settings)?.buckets),
+        };
+        let table = settings.table.as_ref().map(|name| TableDesired::new(name, settings.kms_key.as_deref()));
+        let encryption = settings.kms_key.clone().map_or(Encryption::S3, Encryption::Kms);
+        Ok(Self { clients, buckets, encryption, table })
+    }
+}
+
+fn beyond_settings(s: &AwsSettings) -> Option<&'static str> {
+    if s.uses().iter().any(|(name, _)| name.starts_with("arn:")) {
+        return Some(
+            "The configuration names an access point, which tells nothing of its bucket's settings; what can be proved by acting is \
+             proved below.",
+        );
+    }
+    let bare = |key: &str| !key.contains([':', '/']);
+    s.kms_key.as_deref().is_some_and(bare).then_some(
+        "The configuration names the key by its id alone, and settings are compared by ARN; what can be proved by acting is proved below.",
+    )
+}
+
+/// Checks of a bucket's settings.
+const SETTINGS: [&str; 5] = [
+    "preflight.versioning",
+    "preflight.object_lock",
+    "preflight.encryption",
+    "preflight.lifecycle_media",
+    "preflight.lifecycle_meta",
+];
 
 /// Hears the `Date` of an answer.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +96,16 @@ pub(super) async fn settings(s: &mut Session<'_>, store: &Store, t: &AwsTarget, 
     })
     .await;
     s.check("preflight.clock", "", clocks(t, &store.buckets.media, clock)).await;
-    for b in &t.desired.buckets {
+    let buckets = match &t.buckets {
+        Ok(buckets) => buckets,
+        Err(why) => {
+            for code in SETTINGS {
+                s.skip(code, "", why);
+            }
+            return;
+        }
+    };
+    for b in buckets {
         let name = b.name.as_str();
         s.check("preflight.versioning", name, versioning(t, name)).await;
         s.check("preflight.object_lock", name, object_lock(t, name)).await;
@@ -185,12 +236,11 @@ async fn stays(t: &AwsTarget, bucket: &str) -> Result<((), String), Trouble> {
 
 /// The probe's own encryption, and the key's state where this identity may ask.
 pub(super) async fn encrypted(t: &AwsTarget, at: &ObjectLocator) -> Result<((), String), Trouble> {
-    let wanted = t.desired.buckets.iter().find(|b| b.name == at.bucket).map(|b| &b.encryption);
     let call = t.clients.s3.head_object().bucket(&at.bucket).key(at.key.as_str());
     let found = call.set_version_id(at.version_id.clone()).send().await;
     let found = found.map_err(|e| fault("reading the object's encryption", "s3:GetObjectVersion", &e))?;
     let algorithm = found.server_side_encryption.as_ref().map_or("none", |a| a.as_str()).to_owned();
-    let Some(Encryption::Kms(key)) = wanted else {
+    let Encryption::Kms(key) = &t.encryption else {
         return Ok(((), format!("{algorithm}; no key of KMS is configured.")));
     };
     let used = found.ssekms_key_id.unwrap_or_default();

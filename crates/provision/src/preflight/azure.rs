@@ -2,8 +2,9 @@
 
 use super::{Session, Trouble, aws::skew};
 use crate::{
+    ProvisionError,
     azure::{Arm, AzureDesired, plan},
-    plan::Kind,
+    plan::{Entry, Kind},
 };
 use azure_core::http::headers::HeaderName;
 use azure_storage_blob::BlobServiceClient;
@@ -29,18 +30,15 @@ fn check_of(setting: &str) -> &'static str {
         "lifecycle" => "preflight.lifecycle_meta",
         "immutability" | "default_retention" | "retention_lock" => "preflight.object_lock",
         "versioning" => "preflight.versioning",
-        "encryption_scope" => "preflight.encryption",
-        _ => "preflight.account",
+        "encryption_scope" | "identity" => "preflight.encryption",
+        _ => ACCOUNT,
     }
 }
 
-const SETTINGS: [&str; 5] = [
-    "preflight.account",
-    "preflight.versioning",
-    "preflight.object_lock",
-    "preflight.encryption",
-    "preflight.lifecycle_meta",
-];
+const ACCOUNT: &str = "preflight.account";
+
+const SETTINGS: [&str; 5] =
+    [ACCOUNT, "preflight.versioning", "preflight.object_lock", "preflight.encryption", "preflight.lifecycle_meta"];
 
 /// Identity, clock, and the settings, as far as the management plane may be asked.
 pub(super) async fn settings(s: &mut Session<'_>, t: &AzureTarget, clock: &dyn Clock) {
@@ -64,6 +62,16 @@ pub(super) async fn settings(s: &mut Session<'_>, t: &AzureTarget, clock: &dyn C
     };
     let found = match plan(arm, desired).await {
         Ok(found) => found,
+        // That is not what an archiver's or a reader's work needs.
+        Err(ProvisionError::Denied { right, .. }) => {
+            let why = format!(
+                "This identity may not look at the storage account's settings ({right}); `holdfast provision plan` shows them to an administrator."
+            );
+            for code in SETTINGS {
+                s.skip(code, "", &why);
+            }
+            return;
+        }
         Err(e) => {
             let mut trouble = Some(Trouble::from(e));
             for code in SETTINGS {
@@ -75,7 +83,13 @@ pub(super) async fn settings(s: &mut Session<'_>, t: &AzureTarget, clock: &dyn C
             return;
         }
     };
+    let unfit = |e: &Entry| e.kind == Kind::Barred && e.place == "storage account" && check_of(&e.setting) == ACCOUNT;
+    let unfit = found.entries.iter().any(unfit);
     for code in SETTINGS {
+        if unfit && code != ACCOUNT {
+            s.skip(code, "", "This account cannot become the archive, so nothing else of it was compared.");
+            continue;
+        }
         let differs = found.entries.iter().find(|e| e.kind != Kind::Remark && check_of(&e.setting) == code);
         s.check(code, differs.map_or("", |e| &e.place), async {
             match differs {

@@ -13,7 +13,6 @@ pub use azure::AzureTarget;
 use crate::ProvisionError;
 use holdfast_model::{Cancel, Clock, Fault};
 use holdfast_store::{Store, StoreError};
-use serde::{Deserialize, Serialize};
 use std::{future::Future, time::Instant};
 
 /// Every check there is, with what it proves. A store that a check does not apply to has it as skipped or not at all.
@@ -53,8 +52,7 @@ pub const CHECKS: &[(&str, &str)] = &[
 ];
 
 /// How a check ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// As it must be.
     Passed,
@@ -65,7 +63,7 @@ pub enum Outcome {
 }
 
 /// One check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// A stable code out of [`CHECKS`].
     pub code: String,
@@ -86,7 +84,7 @@ pub struct Check {
 }
 
 /// What preflight found.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// In the order in which they were done.
     pub checks: Vec<Check>,
@@ -139,7 +137,7 @@ pub async fn run(
     }
     objects::all(&mut s, store, provider, clock).await;
     if let Provider::Aws(target) = provider
-        && let Some(wanted) = &target.desired.table
+        && let Some(wanted) = &target.table
     {
         table::all(&mut s, &target.clients.dynamodb, wanted, clock).await;
     }
@@ -154,7 +152,7 @@ pub async fn table(
     cancel: &Cancel,
 ) -> Report {
     let mut s = Session { report: Report::default(), hear, cancel };
-    if let Some(wanted) = &target.desired.table {
+    if let Some(wanted) = &target.table {
         table::all(&mut s, &target.clients.dynamodb, wanted, clock).await;
     }
     s.report

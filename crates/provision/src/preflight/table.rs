@@ -98,7 +98,7 @@ async fn conditional(db: &Client, want: &TableDesired, clock: &dyn Clock) -> Res
             ));
         }
     }
-    removed.map_err(|e| fault("taking a lease's item away", "dynamodb:DeleteItem", &e))?;
+    removed.map_err(|e| fault("taking preflight's item away", "dynamodb:DeleteItem", &e))?;
     Ok(((), "Written once, the second one refused, taken away again.".into()))
 }
 

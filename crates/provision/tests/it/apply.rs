@@ -103,3 +103,13 @@ async fn a_missing_right_is_named_and_what_was_done_stays() {
     w.proxy.allow("s3:PutBucketPolicy");
     assert!(w.apply().await.left.is_empty());
 }
+
+/// For minutes after a table was made backups are being enabled for it.
+#[tokio::test]
+async fn recovery_is_switched_on_as_soon_as_the_new_table_takes_it() {
+    let w = World::new().await;
+    let busy = FaultKind::Answer(400, "ContinuousBackupsUnavailableException");
+    w.proxy.fault(Fault::on("UpdateContinuousBackups", busy).times(2));
+    assert!(w.apply().await.left.entries.is_empty());
+    assert_eq!(w.proxy.calls("UpdateContinuousBackups"), 3);
+}

@@ -12,7 +12,7 @@ use azure_core::{
 };
 use holdfast_model::{Cancel, ImmutabilityMode, NoProgress};
 use holdfast_provision::{
-    Applied, DefaultRetention, Kind, Plan,
+    Applied, DefaultRetention, Kind, Lifecycle, Plan,
     azure::{self, Arm, AzureSettings, Copies, EncryptionScope},
 };
 use holdfast_store::Buckets;
@@ -26,19 +26,26 @@ pub(crate) fn settings() -> AzureSettings {
     AzureSettings {
         account: "acmearchive".into(),
         location: "westeurope".into(),
-        sku: "Standard_ZRS".into(),
+        sku: "Standard_GRS".into(),
         containers: Buckets { media: "media".into(), meta: "meta".into(), quarantine: "aside".into() },
         copies: Some(Copies { container: "rehydrated".into(), prefix: "copies/".into() }),
-        encryption_scope: Some(EncryptionScope {
-            name: "holdfast".into(),
-            key_uri: Some("https://acme.vault.azure.net/keys/archive".into()),
-        }),
+        encryption_scope: None,
         retention: DefaultRetention::default(),
         lifecycle: Default::default(),
         principals: holdfast_provision::Principals {
             reader: vec!["11111111-2222-3333-4444-555555555555".into()],
             ..Default::default()
         },
+    }
+}
+
+/// With an encryption scope, and so without the Archive tier.
+pub(crate) fn scoped() -> AzureSettings {
+    let key_uri = Some("https://acme.vault.azure.net/keys/archive".into());
+    AzureSettings {
+        encryption_scope: Some(EncryptionScope { name: "holdfast".into(), key_uri }),
+        lifecycle: Lifecycle { cold_after_days: None, ..Lifecycle::default() },
+        ..settings()
     }
 }
 
@@ -50,6 +57,12 @@ struct Fake {
     calls: Mutex<Vec<(String, String)>>,
     tags: Mutex<u32>,
     denied: Mutex<Option<String>>,
+    /// Whether what is denied may not even be read.
+    unread: Mutex<bool>,
+    /// The only management actions that the caller has, where not all.
+    actions: Mutex<Option<Vec<String>>>,
+    /// Whether the account's identity may read the key.
+    granted: Mutex<bool>,
 }
 
 impl Fake {
@@ -65,7 +78,12 @@ impl Fake {
 
     fn answer(&self, method: &str, path: &str, tag: Option<&str>, body: Value) -> (StatusCode, Value) {
         let mut all = self.resources.lock().unwrap();
-        if method != "GET" && self.denied.lock().unwrap().as_deref().is_some_and(|d| path.contains(d)) {
+        if (method != "GET" || *self.unread.lock().unwrap())
+            && self.denied.lock().unwrap().as_deref().is_some_and(|d| path.contains(d))
+        {
+            return Self::refuse(StatusCode::Forbidden, "AuthorizationFailed");
+        }
+        if self.actions.lock().unwrap().as_ref().is_some_and(|a| !a.contains(&action(method, path))) {
             return Self::refuse(StatusCode::Forbidden, "AuthorizationFailed");
         }
         let policy = path.ends_with("/immutabilityPolicies/default");
@@ -91,11 +109,17 @@ impl Fake {
                 all.insert(path.to_owned(), made.clone());
                 (StatusCode::Ok, made)
             }
+            "PUT" if body["properties"]["source"] == "Microsoft.KeyVault" && !*self.granted.lock().unwrap() => {
+                Self::refuse(StatusCode::BadRequest, "KeyVaultAuthenticationFailure")
+            }
             "PUT" | "PATCH" => {
                 let made = all.entry(path.to_owned()).or_insert_with(|| json!({}));
                 merge(made, &body, method == "PUT" && !path.ends_with("acmearchive"));
                 if path == ROOT {
                     made["properties"]["provisioningState"] = json!("Succeeded");
+                    if made["identity"]["type"].as_str().is_some_and(|t| t.starts_with("SystemAssigned")) {
+                        made["identity"]["principalId"] = json!("principal-1");
+                    }
                 }
                 // The provider answers days as floating-point numbers.
                 if path.ends_with("managementPolicies/default") {
@@ -123,6 +147,19 @@ impl Fake {
             other => panic!("{other} {path}"),
         }
     }
+}
+
+/// The action that a call takes, as the provider forms its name: the types along the path, and the verb.
+fn action(method: &str, path: &str) -> String {
+    let below: Vec<&str> = path[ROOT.len()..].split('/').skip(1).collect();
+    let (types, verb) = match method {
+        "GET" => (below.as_slice(), "read"),
+        "POST" => (below.as_slice(), "action"),
+        _ => (below.as_slice(), "write"),
+    };
+    let types =
+        types.iter().step_by(2).fold("Microsoft.Storage/storageAccounts".to_owned(), |all, t| format!("{all}/{t}"));
+    format!("{types}/{verb}")
 }
 
 fn merge(into: &mut Value, from: &Value, replace: bool) {
@@ -178,14 +215,14 @@ impl TokenCredential for Token {
     }
 }
 
-struct World {
+pub(crate) struct World {
     fake: Arc<Fake>,
-    arm: Arm,
-    settings: AzureSettings,
+    pub(crate) arm: Arm,
+    pub(crate) settings: AzureSettings,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let fake = Arc::new(Fake::default());
         let options = ClientOptions { transport: Some(Transport::new(fake.clone())), ..ClientOptions::default() };
         let arm = Arm::new("https://management.azure.com/", "sub-1", "rg-1", "acmearchive", Arc::new(Token), options)
@@ -197,12 +234,32 @@ impl World {
         azure::plan(&self.arm, &azure::desired(&self.settings).unwrap()).await.unwrap()
     }
 
-    async fn apply(&self) -> Applied {
+    pub(crate) async fn apply(&self) -> Applied {
         let desired = azure::desired(&self.settings).unwrap();
         azure::apply(&self.arm, &desired, &NoProgress, &Cancel::default()).await.unwrap()
     }
 
-    fn set(&self, path: &str, change: impl FnOnce(&mut Value)) {
+    /// With the scope's key granted from the start.
+    async fn scoped() -> Self {
+        let world = Self { settings: scoped(), ..Self::new() };
+        *world.fake.granted.lock().unwrap() = true;
+        world.apply().await;
+        assert!(world.apply().await.left.entries.is_empty());
+        world
+    }
+
+    /// Takes the right to look at what lies under a path.
+    pub(crate) fn blind(&self, path: &str) {
+        *self.fake.denied.lock().unwrap() = Some(path.to_owned());
+        *self.fake.unread.lock().unwrap() = true;
+    }
+
+    /// From now on the caller has these management actions alone.
+    pub(crate) fn may(&self, actions: &[String]) {
+        *self.fake.actions.lock().unwrap() = Some(actions.to_vec());
+    }
+
+    pub(crate) fn set(&self, path: &str, change: impl FnOnce(&mut Value)) {
         change(self.fake.resources.lock().unwrap().get_mut(&format!("{ROOT}{path}")).expect("there"));
     }
 
@@ -225,8 +282,7 @@ async fn from_nothing_to_all_and_then_nothing_more() {
     let applied = w.apply().await;
     assert!(applied.left.entries.is_empty(), "{:#?}", applied.left);
     let containers = "/blobServices/default/containers";
-    let mut wanted =
-        vec!["PUT ".to_owned(), "PUT /blobServices/default".into(), "PUT /encryptionScopes/holdfast".into()];
+    let mut wanted = vec!["PUT ".to_owned(), "PUT /blobServices/default".into()];
     for c in ["aside", "media", "meta"] {
         wanted.push(format!("PUT {containers}/{c}"));
         wanted.push(format!("PUT {containers}/{c}/immutabilityPolicies/default"));
@@ -240,10 +296,8 @@ async fn from_nothing_to_all_and_then_nothing_more() {
     let all = w.fake.resources.lock().unwrap();
     let media = &all[&format!("{ROOT}{containers}/media")]["properties"];
     assert_eq!(media["immutableStorageWithVersioning"]["enabled"], true);
-    assert_eq!(
-        (&media["defaultEncryptionScope"], &media["denyEncryptionScopeOverride"]),
-        (&json!("holdfast"), &json!(true))
-    );
+    assert!(media["defaultEncryptionScope"].is_null());
+    assert!(all[ROOT]["identity"].is_null(), "nobody needs an identity that reads nothing");
     assert!(all[&format!("{ROOT}{containers}/rehydrated")]["properties"]["immutableStorageWithVersioning"].is_null());
     let rules = &all[&format!("{ROOT}/managementPolicies/default")]["properties"]["policy"]["rules"];
     let archive = &rules[0]["definition"]["actions"]["baseBlob"]["tierToArchive"];
@@ -297,8 +351,7 @@ async fn what_others_loosened_is_reported_and_mended_and_theirs_is_kept() {
 
 #[tokio::test]
 async fn what_cannot_be_changed_any_more_is_said_and_left() {
-    let w = World::new();
-    w.apply().await;
+    let w = World::scoped().await;
     w.set("/blobServices/default/containers/media", |r| {
         r["properties"]["immutableStorageWithVersioning"] = json!({ "enabled": false });
     });
@@ -384,10 +437,96 @@ fn settings_that_no_cloud_takes_are_refused_by_name() {
         (|s| s.copies.as_mut().unwrap().container = "media".into(), "archive.azure.rehydrate"),
         (|s| s.lifecycle.cold_class = Some("DEEP_ARCHIVE".into()), "provision.lifecycle.cold_class"),
         (|s| s.retention.days = 0, "provision.retention.days"),
+        (|s| s.sku = "Standard_ZRS".into(), "provision.azure.sku"),
+        (|s| s.sku = "Standard_GZRS".into(), "provision.azure.sku"),
+        (|s| s.encryption_scope = scoped().encryption_scope, "archive.azure.encryption_scope"),
     ] {
         let mut s = settings();
         change(&mut s);
         let e = azure::desired(&s).unwrap_err().to_string();
         assert!(e.contains(named), "{e}");
     }
+}
+
+#[test]
+fn without_the_archive_tier_any_redundancy_and_any_key_will_do() {
+    let mut s = scoped();
+    s.sku = "Standard_ZRS".into();
+    let desired = azure::desired(&s).unwrap();
+    assert!(!serde_json::to_string(&desired.rules).unwrap().contains("tierToArchive"));
+    assert!(azure::desired(&settings()).is_ok(), "what is configured by default can be made");
+}
+
+#[tokio::test]
+async fn an_account_that_has_no_archive_tier_is_told_and_left() {
+    let w = World::new();
+    w.apply().await;
+    w.set("", |r| r["sku"]["name"] = json!("Standard_ZRS"));
+    let before = w.writes();
+    assert_eq!(w.told(&w.apply().await.left), ["storage account sku Barred"]);
+    assert_eq!(w.writes(), before);
+    w.set("", |r| r["sku"]["name"] = json!("Standard_RAGRS"));
+    assert!(w.plan().await.entries.is_empty());
+}
+
+/// The account first, with an identity; then a person's grant; then the scope and what is encrypted in it.
+#[tokio::test]
+async fn a_key_of_ones_own_takes_a_grant_between_two_applies() {
+    let w = World { settings: scoped(), ..World::new() };
+    let applied = w.apply().await;
+    assert_eq!(
+        applied.done.iter().map(|e| e.setting.as_str()).collect::<Vec<_>>(),
+        ["account", "versioning", "lifecycle"]
+    );
+    let scope = applied.left.entries.iter().find(|e| e.setting == "encryption_scope").unwrap();
+    assert_eq!(scope.kind, Kind::Missing);
+    for part in ["principal-1", "Key Vault Crypto Service Encryption User"] {
+        assert!(scope.words.contains(part), "{}", scope.words);
+    }
+    let desired = azure::desired(&w.settings).unwrap();
+    let e = azure::apply(&w.arm, &desired, &NoProgress, &Cancel::default()).await.unwrap_err().to_string();
+    assert!(e.contains("KeyVaultAuthenticationFailure") && e.contains("principal-1"), "{e}");
+    assert!(!w.writes().iter().any(|c| c.contains("/containers/")), "no container is made without its scope");
+    *w.fake.granted.lock().unwrap() = true;
+    assert!(w.apply().await.left.entries.is_empty());
+    let all = w.fake.resources.lock().unwrap();
+    let media = &all[&format!("{ROOT}/blobServices/default/containers/media")]["properties"];
+    assert_eq!(
+        (&media["defaultEncryptionScope"], &media["denyEncryptionScopeOverride"]),
+        (&json!("holdfast"), &json!(true))
+    );
+}
+
+#[tokio::test]
+async fn an_account_without_an_identity_gets_one_beside_those_it_has() {
+    let w = World::scoped().await;
+    let id =
+        "/subscriptions/sub-1/resourceGroups/rg-1/providers/Microsoft.ManagedIdentity/userAssignedIdentities/theirs";
+    w.set("", |r| {
+        r["identity"] = json!({ "type": "UserAssigned", "userAssignedIdentities": { id: { "clientId": "c" } } })
+    });
+    w.fake.resources.lock().unwrap().remove(&format!("{ROOT}/encryptionScopes/holdfast"));
+    let plan = w.plan().await;
+    assert_eq!(w.told(&plan), ["storage account identity Missing", "storage account encryption_scope Barred"]);
+    w.apply().await;
+    assert!(w.apply().await.left.entries.is_empty());
+    let identity = w.fake.resources.lock().unwrap()[ROOT]["identity"].clone();
+    assert_eq!(identity["type"], "SystemAssigned,UserAssigned");
+    assert!(identity["userAssignedIdentities"][id].is_object(), "{identity}");
+}
+
+#[tokio::test]
+async fn no_account_is_made_nowhere() {
+    let mut w = World::new();
+    w.settings.location = String::new();
+    let desired = azure::desired(&w.settings).unwrap();
+    let e = azure::apply(&w.arm, &desired, &NoProgress, &Cancel::default()).await.unwrap_err();
+    assert_eq!(holdfast_model::Fault::code(&e), "provision.invalid");
+    assert!(e.to_string().contains("provision.azure.location"), "{e}");
+    assert!(w.writes().is_empty());
+    // Where there is one, its region is nobody's question.
+    w.settings.location = "westeurope".into();
+    w.apply().await;
+    w.settings.location = String::new();
+    assert!(w.apply().await.left.entries.is_empty());
 }

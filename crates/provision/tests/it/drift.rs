@@ -7,6 +7,7 @@ use aws_sdk_s3::types::{
     VersioningConfiguration,
 };
 use holdfast_provision::Kind;
+use holdfast_testkit::cloud::aws::{Fault, FaultKind};
 use serde_json::{Value, json};
 
 fn retention(mode: ObjectLockRetentionMode, days: i32) -> ObjectLockConfiguration {
@@ -161,4 +162,17 @@ async fn rules_of_others_that_work_against_the_archive_are_a_persons_to_take_awa
         let kept = w.other.s3.get_bucket_lifecycle_configuration().bucket(bucket).send().await.unwrap();
         assert_eq!(kept.rules().len(), rules.len());
     }
+}
+
+#[tokio::test]
+async fn a_bucket_of_another_region_is_told_and_not_asked_further() {
+    let mut w = World::new().await;
+    w.settings.table = None;
+    let b = w.buckets().media.clone();
+    w.plain_bucket(&b, true).await;
+    w.settings.region = "eu-west-1".into();
+    w.proxy.fault(Fault::on("GetBucketVersioning", FaultKind::Answer(301, "PermanentRedirect")).key(&b).times(9));
+    let plan = w.plan().await;
+    let media: Vec<_> = told(&plan, w.name()).into_iter().filter(|t| t.starts_with("bucket media")).collect();
+    assert_eq!(media, ["bucket media region barred"]);
 }

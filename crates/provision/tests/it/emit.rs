@@ -141,6 +141,10 @@ fn settings_that_no_cloud_takes_are_refused_by_name() {
         (|s| s.retention.days = 0, "provision.retention.days"),
         (|s| s.lifecycle.cold_class = Some("STANDARD_IA".into()), "provision.lifecycle.cold_class"),
         (|s| s.lifecycle.cold_after_days = Some(10), "provision.lifecycle.cold_after_days"),
+        (
+            |s| (s.lifecycle.cool_class, s.lifecycle.cold_after_days) = (Some("STANDARD_IA".into()), Some(59)),
+            "provision.lifecycle.cold_after_days",
+        ),
         (|s| s.replication.as_mut().unwrap().kms_key = None, "provision.replication.kms_key"),
         (|s| s.region = String::new(), "aws.region"),
     ] {
@@ -153,10 +157,15 @@ fn settings_that_no_cloud_takes_are_refused_by_name() {
 
 #[test]
 fn arm_and_bicep_say_the_same() {
-    let documents = azure::emit(&crate::azure::settings()).unwrap();
-    let template: Value = serde_json::from_str(text(&documents, "holdfast.arm.json")).unwrap();
+    for settings in [crate::azure::settings(), crate::azure::scoped()] {
+        the_same(&azure::emit(&settings).unwrap());
+    }
+}
+
+fn the_same(documents: &[Document]) {
+    let template: Value = serde_json::from_str(text(documents, "holdfast.arm.json")).unwrap();
     let resources = template["resources"].as_array().unwrap();
-    let bicep = text(&documents, "holdfast.bicep");
+    let bicep = text(documents, "holdfast.bicep");
     assert_eq!(bicep.matches("\nresource ").count(), resources.len());
     for r in resources {
         let kind = format!("'{}@{}'", r["type"].as_str().unwrap(), r["apiVersion"].as_str().unwrap());
@@ -186,4 +195,47 @@ fn arm_and_bicep_say_the_same() {
     let opened = |c| bicep.matches(c).count();
     assert_eq!((opened('{'), opened('[')), (opened('}'), opened(']')));
     assert!(bicep.contains("parent: blobs") && bicep.contains("immutableStorageWithVersioning: {"));
+}
+
+#[test]
+fn what_a_template_leaves_to_a_person_stands_at_its_top() {
+    let plain = azure::emit(&crate::azure::settings()).unwrap();
+    assert!(
+        !text(&plain, "holdfast.bicep").contains("provision apply")
+            && !text(&plain, "holdfast.arm.json").contains("metadata")
+    );
+    let mut s = crate::azure::scoped();
+    s.retention.mode = holdfast_model::ImmutabilityMode::Compliance;
+    let documents = azure::emit(&s).unwrap();
+    let arm: Value = serde_json::from_str(text(&documents, "holdfast.arm.json")).unwrap();
+    let bicep = text(&documents, "holdfast.bicep").split_once("targetScope").unwrap().0;
+    for said in [bicep, arm["metadata"]["comments"].as_str().unwrap()] {
+        assert!(said.contains("`holdfast provision apply` locks them"), "{said}");
+        assert!(said.contains("Key Vault Crypto Service Encryption User"), "{said}");
+    }
+    assert_eq!(arm["resources"][0]["identity"]["type"], "SystemAssigned");
+}
+
+#[test]
+fn two_archives_of_one_directory_have_roles_of_their_own() {
+    let mut s = crate::azure::settings();
+    let names = |s: &azure::AzureSettings| {
+        let documents = azure::emit(s).unwrap();
+        let arm: Value = serde_json::from_str(text(&documents, "holdfast.arm.json")).unwrap();
+        let definitions =
+            arm["resources"].as_array().unwrap().iter().filter(|r| r["properties"]["roleName"].is_string());
+        let mut all: Vec<_> =
+            definitions.flat_map(|r| [r["name"].clone(), r["properties"]["roleName"].clone()]).collect();
+        let role: Value = serde_json::from_str(text(&documents, "holdfast-reader.role.json")).unwrap();
+        all.push(role["Name"].clone());
+        all
+    };
+    let ours = names(&s);
+    s.account = "otherarchive".into();
+    let theirs = names(&s);
+    assert_eq!((ours.len(), ours.iter().filter(|n| theirs.contains(n)).count()), (7, 0), "{ours:?} {theirs:?}");
+    s.location = String::new();
+    let documents = azure::emit(&s).unwrap();
+    assert!(text(&documents, "holdfast.bicep").contains("location: resourceGroup().location"));
+    assert!(text(&documents, "holdfast.arm.json").contains("\"[resourceGroup().location]\""));
 }

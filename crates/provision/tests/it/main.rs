@@ -4,6 +4,7 @@
 
 mod apply;
 mod azure;
+mod azure_preflight;
 mod drift;
 mod emit;
 mod kill;

@@ -15,7 +15,7 @@ fn store(w: &World) -> Store {
 }
 
 async fn preflight(w: &World) -> Report {
-    let target = AwsTarget { clients: w.clients.clone(), desired: w.desired() };
+    let target = AwsTarget::new(w.clients.clone(), &w.settings).unwrap();
     let provider = Provider::Aws(Box::new(target));
     let heard = Mutex::new(Vec::new());
     let hear = |c: &holdfast_provision::preflight::Check| heard.lock().unwrap().push(c.clone());
@@ -191,11 +191,42 @@ async fn bytes_that_change_on_the_way_are_told() {
 #[tokio::test]
 async fn told_to_stop_it_stops_and_is_not_green() {
     let w = World::provisioned().await;
-    let target = AwsTarget { clients: w.clients.clone(), desired: w.desired() };
+    let target = AwsTarget::new(w.clients.clone(), &w.settings).unwrap();
     let cancel = Cancel::default();
     let stop = cancel.clone();
     let hear = move |_: &holdfast_provision::preflight::Check| stop.cancel();
     let report = run(&store(&w), &Provider::Aws(Box::new(target)), &SystemClock, &hear, &cancel).await;
     assert_eq!(report.checks.len(), 1);
     assert!(report.stopped && !report.is_green());
+}
+
+/// What the store takes and provisioning cannot compare: the rest is proved all the same.
+#[tokio::test]
+async fn a_keys_bare_id_and_an_access_point_leave_out_the_settings_alone() {
+    let mut w = World::provisioned().await;
+    let arn = w.settings.kms_key.clone().unwrap();
+    w.settings.kms_key = arn.rsplit_once('/').map(|(_, id)| id.to_owned());
+    let report = preflight(&w).await;
+    assert!(report.is_green(), "{:#?}", report.failed().collect::<Vec<_>>());
+    let skipped = |r: &Report| {
+        let skipped = r.checks.iter().filter(|c| c.outcome == Outcome::Skipped);
+        skipped.map(|c| (c.code.trim_start_matches("preflight.").to_owned(), c.says.clone())).collect::<Vec<_>>()
+    };
+    let codes = ["versioning", "object_lock", "encryption", "lifecycle_media", "lifecycle_meta"];
+    assert_eq!(skipped(&report).iter().map(|(c, _)| c.as_str()).collect::<Vec<_>>(), codes);
+    assert!(skipped(&report).iter().all(|(_, says)| says.contains("the key by its id alone")));
+    let of_key = report.checks.iter().find(|c| c.code == "preflight.kms").unwrap();
+    assert!(of_key.outcome == Outcome::Passed && of_key.says.contains("enabled"), "{of_key:?}");
+
+    let point = "arn:aws:s3:eu-central-1:000000000000:accesspoint/media";
+    w.settings.buckets.as_mut().unwrap().media = point.into();
+    let report = preflight(&w).await;
+    let settings: Vec<_> = skipped(&report).into_iter().filter(|(c, _)| codes.contains(&c.as_str())).collect();
+    assert_eq!(settings.len(), codes.len());
+    assert!(settings.iter().all(|(_, says)| says.contains("access point")), "{settings:?}");
+    assert!(report.checks.iter().any(|c| c.code == "preflight.meta" && c.outcome == Outcome::Passed));
+    // What nobody takes is refused as before.
+    w.settings.kms_key = Some("alias/archive".into());
+    w.settings.buckets.as_mut().unwrap().media = "media".into();
+    assert!(AwsTarget::new(w.clients.clone(), &w.settings).is_err());
 }

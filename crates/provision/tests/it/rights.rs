@@ -5,7 +5,9 @@ use crate::support::{REGION, clients_of, settings};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::{
     config::{ConfigBag, Intercept, RuntimeComponents, interceptors::BeforeTransmitInterceptorContextMut},
+    error::ProvideErrorMetadata,
     primitives::ByteStream,
+    types::{ObjectLockLegalHold, ObjectLockLegalHoldStatus, RestoreRequest},
 };
 use holdfast_model::{Cancel, NoProgress, SystemClock};
 use holdfast_provision::{
@@ -118,8 +120,7 @@ print(json.dumps(out))
 async fn green(who: &str, clients: &AwsClients, settings: &AwsSettings) {
     let config = S3Config { kms_key: settings.kms_key.clone(), ..S3Config::new(settings.buckets.clone().unwrap()) };
     let store = S3Store::new(clients.s3.clone(), config, Arc::new(SystemClock)).store();
-    let target = AwsTarget { clients: clients.clone(), desired: aws::desired(settings).unwrap() };
-    let provider = Provider::Aws(Box::new(target));
+    let provider = Provider::Aws(Box::new(AwsTarget::new(clients.clone(), settings).unwrap()));
     let report = run(&store, &provider, &SystemClock, &|_| (), &Cancel::default()).await;
     assert!(report.is_green(), "{who}: {:#?}", report.failed().collect::<Vec<_>>());
 }
@@ -161,6 +162,20 @@ async fn each_role_can_do_what_it_must_and_nothing_that_takes_evidence_away() {
     assert!(put(&admin, "recordings/b").await.is_err(), "an admin writes no recording");
     reader.s3.get_object().bucket(b).key("recordings/a").version_id(version).send().await.unwrap();
     assert!(admin.s3.get_object().bucket(b).key("recordings/a").send().await.is_err(), "an admin reads no recording");
+    let held = |c: &AwsClients, on: bool| {
+        let status = if on { ObjectLockLegalHoldStatus::On } else { ObjectLockLegalHoldStatus::Off };
+        let hold = ObjectLockLegalHold::builder().status(status).build();
+        c.s3.put_object_legal_hold().bucket(b).key("recordings/a").version_id(version).legal_hold(hold).send()
+    };
+    held(&reader, true).await.unwrap();
+    assert!(held(&archiver, false).await.is_err(), "the archiver lifts no hold");
+    let restored = |c: &AwsClients| {
+        let request = RestoreRequest::builder().days(1).build();
+        c.s3.restore_object().bucket(b).key("recordings/a").version_id(version).restore_request(request).send()
+    };
+    let code = |e: &dyn ProvideErrorMetadata| e.code().unwrap_or_default().to_owned();
+    assert_eq!(code(&restored(&archiver).await.unwrap_err()), "AccessDenied", "the archiver orders nothing back");
+    assert_ne!(restored(&reader).await.map_or_else(|e| code(&e), |_| String::new()), "AccessDenied");
     let plain = clients_of(&server.url, user("holdfast-reader"), None);
     let e = plain.s3.get_object().bucket(b).key("recordings/a").send().await.unwrap_err();
     assert_eq!(e.raw_response().map(|r| r.status().as_u16()), Some(403), "without TLS nothing is read");
