@@ -171,7 +171,8 @@ async fn archiver_and_reader_prove_the_store_with_what_is_emitted_for_them() {
     }
     let wanted = desired(&d.world.settings).unwrap();
     d.world.set("", |r| r["properties"]["minimumTlsVersion"] = json!("TLS1_0"));
-    let apply = || azure::apply(&d.world.arm, &wanted, &NoProgress, &Cancel::default());
+    let cancel = Cancel::default();
+    let apply = || azure::apply(&d.world.arm, &wanted, &NoProgress, &cancel);
     assert_eq!(apply().await.unwrap_err().code(), "provision.denied", "who reads provisions nothing");
     d.becomes(&role(&d, "holdfast-admin"));
     assert!(apply().await.unwrap().left.entries.is_empty());
