@@ -18,8 +18,8 @@ async function freePort() {
   return port;
 }
 
-async function until(what, ask) {
-  const end = Date.now() + PATIENCE_MS;
+async function until(what, ask, patience = PATIENCE_MS) {
+  const end = Date.now() + patience;
   for (let last; ; ) {
     try {
       const answer = await ask();
@@ -33,7 +33,7 @@ async function until(what, ask) {
 }
 
 /** Starts a display, the driver and the window; all are ended by `close`. */
-export async function openWindow({ app, home, tauriDriver, sound = false }) {
+export async function openWindow({ app, home, tauriDriver, sound = false, env: more = {} }) {
   for (const file of [app, tauriDriver, '/usr/bin/WebKitWebDriver', '/usr/bin/Xvfb']) if (!existsSync(file)) throw new Error(`${file} is missing`);
   const children = [];
   const start = (command, args, options) => {
@@ -52,7 +52,7 @@ export async function openWindow({ app, home, tauriDriver, sound = false }) {
     const x = start('Xvfb', ['-displayfd', '3', '-screen', '0', '1360x900x24', '-nolisten', 'tcp'], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
     const [number] = await once(x.stdio[3], 'data');
     const display = `:${String(number).trim()}`;
-    const env = sound ? await loudspeaker(start) : {};
+    const env = sound ? { ...more, ...(await loudspeaker(start)) } : more;
     const [port, nativePort] = [await freePort(), await freePort()];
     start(tauriDriver, ['--port', String(port), '--native-port', String(nativePort)], {
       env: { ...process.env, ...env, DISPLAY: display, HOLDFAST_HOME: home, WEBKIT_DISABLE_COMPOSITING_MODE: '1', LIBGL_ALWAYS_SOFTWARE: '1' },
@@ -125,12 +125,48 @@ class Window {
   }
 
   /** Waits until the page shows `words`. */
-  see(words) {
-    return until(`“${words}”`, () => this.run('return document.body.innerText.includes(arguments[0])', words));
+  see(words, patience = PATIENCE_MS) {
+    return until(`“${words}”`, () => this.run('return document.body.innerText.includes(arguments[0])', words), patience);
   }
 
   until(what, script, ...args) {
     return until(what, () => this.run(script, ...args));
+  }
+
+  /** Puts `value` into the field of the open dialog, as typing does. */
+  fill(css, value) {
+    return this.run('const e = document.querySelector(arguments[0]); e.value = arguments[1]; e.dispatchEvent(new Event("input", { bubbles: true }));', `dialog ${css}`, value);
+  }
+
+  /** Adds what is selected in the search to a new matter. */
+  async addToNewMatter({ name, reference, due, reason }) {
+    await this.press('a');
+    await this.until('the dialog', 'return document.querySelector("dialog[open]") !== null');
+    await this.until('its matters', 'return document.querySelector("dialog input[type=radio], dialog input[required]") !== null');
+    await this.run('[...document.querySelectorAll("dialog button")].find((b) => b.textContent === "New matter…")?.click()');
+    await this.until('the form', 'return document.querySelector("dialog input[placeholder=\'Doe v. Acme\']") !== null');
+    await this.fill("input[placeholder='Doe v. Acme']", name);
+    await this.fill("input[placeholder='24-CV-1182']", reference);
+    await this.fill('input[type=date]', due);
+    await this.fill('textarea', reason);
+    await this.run('document.querySelector("dialog form").requestSubmit()');
+    await this.see(`added to ${name}`);
+  }
+
+  /** Opens a matter from the list of matters. */
+  async openMatter(name) {
+    await this.press('g', 'm');
+    await this.until('the matter', 'return [...document.querySelectorAll("main a")].some((a) => a.textContent === arguments[0])', name);
+    await this.run('[...document.querySelectorAll("main a")].find((a) => a.textContent === arguments[0]).focus()', name);
+    await this.press('{Enter}');
+  }
+
+  /** Exports the matter that is open. */
+  async exportMatter() {
+    await this.press('e');
+    await this.until('the dialog', 'return document.querySelector("dialog[open]") !== null');
+    await this.run('document.querySelector("dialog form").requestSubmit()');
+    await this.see('How to check a package');
   }
 
   async screenshot() {

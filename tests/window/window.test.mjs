@@ -42,42 +42,20 @@ test('search, matter, plan, bring back, verified, export, play sound and screen 
     await w.run('document.querySelector("[role=grid]").focus()');
     await w.press('{Space}');
     await w.see('1 selected');
-    await w.press('a');
-    await w.until('the dialog', 'return document.querySelector("dialog[open]") !== null');
-    await w.until('its matters', 'return document.querySelector("dialog input[type=radio], dialog input[required]") !== null');
-    await w.run('[...document.querySelectorAll("dialog button")].find((b) => b.textContent === "New matter…")?.click()');
-    await w.until('the form', 'return document.querySelector("dialog input[placeholder=\'Doe v. Acme\']") !== null');
-    const fill = (placeholderOrType, value) =>
-      w.run(
-        'const e = document.querySelector(arguments[0]); e.value = arguments[1]; e.dispatchEvent(new Event("input", { bubbles: true }));',
-        `dialog ${placeholderOrType}`,
-        value,
-      );
-    await fill("input[placeholder='Doe v. Acme']", 'Window v. Keyboard');
-    await fill("input[placeholder='24-CV-1182']", 'W-1');
-    await fill('input[type=date]', '2039-01-31');
-    await fill('textarea', 'Subpoena');
-    await w.run('document.querySelector("dialog form").requestSubmit()');
-    await w.see('added to Window v. Keyboard');
+    await w.addToNewMatter({ name: 'Window v. Keyboard', reference: 'W-1', due: '2039-01-31', reason: 'Subpoena' });
 
     // Another process of the same home puts the screen recording in.
     const mine = (await cli('matter', 'list')).find((m) => m.reference === 'W-1');
     await cli('matter', 'add', mine.matter_id, screen.archive_id);
 
-    await w.press('g', 'm');
-    await w.until('the matter', 'return [...document.querySelectorAll("main a")].some((a) => a.textContent === "Window v. Keyboard")');
-    await w.run('[...document.querySelectorAll("main a")].find((a) => a.textContent === "Window v. Keyboard").focus()');
-    await w.press('{Enter}');
+    await w.openMatter('Window v. Keyboard');
     await w.see('Make a plan');
     // The fastest, so that the test need not wait for the cheapest.
     await w.run('const e = document.querySelector("main select"); e.value = "expedited"; e.dispatchEvent(new Event("change", { bubbles: true }));');
     await w.see('Approve and bring back');
     await w.press('b', '{Enter}');
     await w.see('All 2 verified');
-    await w.press('e');
-    await w.until('the dialog', 'return document.querySelector("dialog[open]") !== null');
-    await w.run('document.querySelector("dialog form").requestSubmit()');
-    await w.see('How to check a package');
+    await w.exportMatter();
 
     for (const { archive_id } of [screen, cold]) {
       await w.run('location.hash = arguments[0]', `#/recording/${archive_id}`);

@@ -169,7 +169,10 @@ async fn open_matter(holdfast: &Holdfast, begun_ms: i64) -> Result<(), ApiError>
     // Spread over the years, so that some lie in the cold tier and some do not.
     let every = ids.len().div_ceil(12).max(1);
     let ids: Vec<String> = ids.into_iter().step_by(every).collect();
-    holdfast.matter_add(&caller, MatterAddRequest { matter: matter.clone(), ids }).await?;
+    // A very small sample may have none.
+    if !ids.is_empty() {
+        holdfast.matter_add(&caller, MatterAddRequest { matter: matter.clone(), ids }).await?;
+    }
     let id = crate::usecase::id::<MatterId>(&matter)?;
     if holdfast.desk.matter(&id).await?.hold.is_none() {
         let reason = "Duty to preserve from receipt of the subpoena.".into();

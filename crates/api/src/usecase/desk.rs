@@ -35,8 +35,12 @@ impl Holdfast {
     /// Adds recordings to a matter.
     ///
     /// # Errors
-    /// `api.bad_id`, `retrieval.*`.
+    /// `api.nothing_named`, `api.bad_id`, `retrieval.*`.
     pub async fn matter_add(&self, caller: &Caller, r: MatterAddRequest) -> Result<MatterAdded, ApiError> {
+        if r.ids.is_empty() {
+            let next = "Select recordings, or name at least one by its id.";
+            return Err(ApiError::usage("api.nothing_named", "no recording was named", next));
+        }
         let added = self.desk.add_items(&id(&r.matter)?, &ids(&r.ids)?, caller.agent()).await?;
         Ok(MatterAdded { added: added.added, already: added.already })
     }
