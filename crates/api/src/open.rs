@@ -16,7 +16,7 @@ use holdfast_ledger::{
     Agent, DynamoHead, FolderTiles, Ledger, LedgerError, LedgerHead as _, LedgerParts, LocalMac, LocalSigner, Mac as _,
     Signer as _, SqliteHead, TileStore,
 };
-use holdfast_model::{Clock, Fault as _, FaultKind};
+use holdfast_model::{Clock, Fault as _, FaultKind, MANIFESTS};
 use holdfast_retrieval::{Desk, DeskParts, DeskSettings, PriceList};
 use holdfast_store::{LocalStore, LocalStoreConfig, RehydrationTime, Store, StoreError};
 use std::{sync::Arc, time::Duration};
@@ -221,7 +221,7 @@ impl Ground {
         let bucket = &store.buckets.meta;
         // Where work goes on without it, nobody waits long for it.
         let wait = if self.is_shared() { ANSWER } else { ANSWER / 4 };
-        let asked = tokio::time::timeout(wait, store.reader.list(bucket, "manifests/", None, 1)).await;
+        let asked = tokio::time::timeout(wait, store.reader.list(bucket, MANIFESTS, None, 1)).await;
         match asked.map_err(|_| unreachable(&format!("the store {}", store.reader.name())))? {
             Ok(_) => Ok(()),
             // A role that may not list can do other things all the same.

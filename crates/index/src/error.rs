@@ -106,7 +106,7 @@ pub enum IndexError {
         /// The table.
         table: String,
         /// The missing right, e.g. `dynamodb:Query`.
-        right: &'static str,
+        right: String,
     },
     /// There are no credentials, or they are not valid any more.
     #[error("the credentials for the table {table} cannot be used: {detail}")]

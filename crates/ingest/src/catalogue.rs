@@ -5,7 +5,7 @@ use crate::{ArchiverParts, IngestError, bytes::collect};
 use holdfast_index::{Difference, IndexRow};
 use holdfast_ledger::{Action, Agent, EventDraft, EventOutcome, LedgerEntry, Phase};
 use holdfast_model::{
-    ArchiveId, Cancel, Manifest, MatterId, ObjectKey, ObjectLocator, Progress, ProgressSink, Sha256Digest,
+    ArchiveId, Cancel, MANIFESTS, Manifest, MatterId, ObjectKey, ObjectLocator, Progress, ProgressSink, Sha256Digest,
 };
 use holdfast_store::{BYTE_RANGE_ALL, ObjectEntry, StoreError};
 use std::collections::BTreeSet;
@@ -270,7 +270,7 @@ impl<'a> Manifests<'a> {
             None if !self.more => return Ok(None),
             None => {
                 let reader = &self.parts.store.reader;
-                let page = reader.list(&self.parts.store.buckets.meta, "manifests/", self.after.as_ref(), PAGE).await?;
+                let page = reader.list(&self.parts.store.buckets.meta, MANIFESTS, self.after.as_ref(), PAGE).await?;
                 self.more = page.more;
                 self.after = page.objects.last().map(|o| o.locator.key.clone());
                 self.page = page.objects.into_iter();

@@ -2,9 +2,8 @@
 //! for here, a thousand recordings in one or two listings.
 
 use crate::{ArchiverParts, IngestError};
-use holdfast_index::{IndexRow, MAX_LIMIT, Query, Sort};
-use holdfast_model::{Cancel, Progress, ProgressSink, StorageState};
-use holdfast_store::{Rehydrator, StoreError};
+use holdfast_index::{MAX_LIMIT, Query, Sort};
+use holdfast_model::{Cancel, Progress, ProgressSink};
 
 /// What a refresh found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,12 +36,20 @@ pub async fn refresh(
         }
         let page = parts.index.search(&query).await?;
         report.looked_at += page.rows.len() as u64;
-        for (row, now) in states(rehydrator.as_ref(), page.rows, &mut report).await? {
-            if row.state() != now {
-                parts.index.set_state(&row.archive_id, &now).await?;
-                report.changed += 1;
+        let at: Vec<_> = page.rows.iter().map(|row| row.locator.clone()).collect();
+        let mut changed = Vec::new();
+        for (row, now) in page.rows.iter().zip(rehydrator.status(&at).await?) {
+            match now {
+                None => {
+                    tracing::warn!(object = %row.locator, "the index names an object that is not there");
+                    report.missing += 1;
+                }
+                Some(now) if row.state() != now => changed.push((row.archive_id.clone(), now)),
+                Some(_) => {}
             }
         }
+        parts.index.set_states(&changed).await?;
+        report.changed += changed.len() as u64;
         progress.report(Progress {
             stage: "Asking where recordings lie".into(),
             done: report.looked_at,
@@ -52,26 +59,6 @@ pub async fn refresh(
         match page.next {
             Some(next) => query.cursor = Some(next),
             None => return Ok(report),
-        }
-    }
-}
-
-/// What the storage says of each; those that are not there are counted and left out.
-async fn states(
-    rehydrator: &dyn Rehydrator,
-    mut rows: Vec<IndexRow>,
-    report: &mut RefreshReport,
-) -> Result<Vec<(IndexRow, StorageState)>, IngestError> {
-    loop {
-        let at: Vec<_> = rows.iter().map(|row| row.locator.clone()).collect();
-        match rehydrator.status(&at).await {
-            Ok(states) => return Ok(rows.into_iter().zip(states).collect()),
-            Err(StoreError::NotFound(gone)) if at.contains(&gone) => {
-                tracing::warn!(object = %gone, "the index names an object that is not there");
-                report.missing += 1;
-                rows.retain(|row| row.locator != gone);
-            }
-            Err(e) => return Err(e.into()),
         }
     }
 }

@@ -103,6 +103,17 @@ fn segment(text: &str) -> String {
     }
 }
 
+/// Folder of the original recordings, the only objects that ever move to a cold tier.
+pub const RECORDINGS: &str = "recordings/";
+/// Folder of the manifests.
+pub const MANIFESTS: &str = "manifests/";
+/// Folder of the vendors' metadata.
+pub const PAYLOADS: &str = "payloads/";
+/// Folder of what was derived from recordings.
+pub const DERIVATIVES: &str = "derivatives/";
+/// Folder of the ledgers' tiles and checkpoints.
+pub const LEDGER: &str = "ledger/";
+
 /// The keys of everything that belongs to one recording. The date is the UTC date of the interaction's END, so that one that
 /// spans midnight lies whole in one day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,13 +140,21 @@ impl RecordKeys {
         let interaction = segment(&format!("{}.{}.{}", record.vendor, record.organisation, record.interaction_id));
         let recording = segment(&record.recording_id);
         let key =
-            |top: &str, ext: &str| ObjectKey::new(format!("{top}/{day}/{interaction}/{recording}.{}", segment(ext)));
+            |top: &str, ext: &str| ObjectKey::new(format!("{top}{day}/{interaction}/{recording}.{}", segment(ext)));
         Ok(Self {
-            media: key("recordings", media_ext)?,
-            manifest: key("manifests", "json")?,
-            payload: key("payloads", payload_ext)?,
-            text: key("derivatives", "txt")?,
+            media: key(RECORDINGS, media_ext)?,
+            manifest: key(MANIFESTS, "json")?,
+            payload: key(PAYLOADS, payload_ext)?,
+            text: key(DERIVATIVES, "txt")?,
         })
+    }
+
+    /// The key of the manifest that belongs to the original recording at `media`; none where that is no key of one.
+    #[must_use]
+    pub fn manifest_of(media: &ObjectKey) -> Option<ObjectKey> {
+        let rest = media.as_str().strip_prefix(RECORDINGS)?;
+        let stem = rest.rsplit_once('.').map_or(rest, |(stem, _)| stem);
+        ObjectKey::new(format!("{MANIFESTS}{stem}.json")).ok()
     }
 }
 
@@ -151,6 +170,13 @@ mod tests {
         let long = segment(&"é".repeat(400));
         assert!(long.len() <= 180 && long != segment(&"é".repeat(401)));
         assert!(ObjectKey::new(long).is_ok());
+    }
+
+    #[test]
+    fn a_manifest_is_found_from_its_recording() {
+        let of = |key: &str| RecordKeys::manifest_of(&ObjectKey::new(key.to_owned()).unwrap()).map(String::from);
+        assert_eq!(of("recordings/2024/01/02/a/b.wav").as_deref(), Some("manifests/2024/01/02/a/b.json"));
+        assert_eq!(of("elsewhere/b.wav"), None);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod key;
 mod manifest;
 mod progress;
 mod record;
+mod refusal;
 mod retention;
 mod step;
 mod storage;
@@ -20,13 +21,14 @@ pub use clock::{Clock, SystemClock};
 pub use digest::{Fixity, FixityAlgorithm, ParseDigestError, Sha256Digest};
 pub use fault::{Fault, FaultKind, Retry};
 pub use id::{ArchiveId, IdempotencyKey, InvalidId, MatterId, PlanId, RunId};
-pub use key::{ObjectKey, RecordKeys};
+pub use key::{DERIVATIVES, LEDGER, MANIFESTS, ObjectKey, PAYLOADS, RECORDINGS, RecordKeys};
 pub use manifest::{
     ACCESSION_MANIFEST_DETAIL, Accession, Derivative, MANIFEST_FORMAT, Manifest, MediaObject, PayloadRef, Probe,
     SourceRef,
 };
 pub use progress::{Cancel, NoProgress, Progress, ProgressSink};
 pub use record::{CanonicalRecord, Direction, MediaKind, MissingField, Participant, ParticipantRole, Pause, PauseKind};
+pub use refusal::{AwsRefusal, causes};
 pub use retention::{
     ImmutabilityMode, LegalHold, ObjectRetention, RetentionClass, RetentionDecision, RetentionPolicy, RetentionRule,
 };

@@ -7,7 +7,7 @@ use crate::{
     money::Money,
     prices::{ClassPrices, PriceList},
 };
-use holdfast_model::{Cancel, ObjectKey, Progress, ProgressSink};
+use holdfast_model::{Cancel, ObjectKey, Progress, ProgressSink, RECORDINGS};
 use holdfast_reports::{COSTS_FORMAT, CostKind, CostLine, CostReport, CostTotals, CostYear};
 use holdfast_store::ObjectEntry;
 use jiff::Timestamp;
@@ -15,9 +15,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Objects of one listing call; what S3 gives at the most.
 const PAGE: usize = 1000;
-
-/// Where original recordings lie in their bucket, followed by `yyyy/`.
-const RECORDINGS: &str = "recordings/";
 
 impl Desk {
     /// Counts everything that the storage keeps and says what that costs at list prices. One listing call for each thousand objects;

@@ -1,7 +1,7 @@
 use crate::prices::PriceListError;
 use holdfast_index::IndexError;
 use holdfast_ledger::LedgerError;
-use holdfast_model::{ArchiveId, Fault, FaultKind, MatterId, PlanId, Retry};
+use holdfast_model::{ArchiveId, Fault, FaultKind, MatterId, ObjectLocator, PlanId, Retry};
 use holdfast_store::StoreError;
 use std::{io, path::PathBuf};
 
@@ -102,6 +102,9 @@ pub enum RetrievalError {
         /// Where it lies now.
         aside: PathBuf,
     },
+    /// The manifest of a recording lies in a cold tier, where no rule of Holdfast's puts it.
+    #[error("the manifest {0} lies in a cold tier, so that the recording cannot be verified")]
+    ManifestOffline(ObjectLocator),
     /// Something else has the name already.
     #[error("{0} is there already and is something else")]
     InTheWay(PathBuf),
@@ -201,6 +204,7 @@ impl Fault for RetrievalError {
             Self::HoldIncomplete { .. } => "retrieval.hold_incomplete",
             Self::Unverified { .. } => "retrieval.unverified",
             Self::DeskCopyChanged { .. } => "retrieval.desk_copy_changed",
+            Self::ManifestOffline(_) => "retrieval.manifest_offline",
             Self::InTheWay(_) => "retrieval.in_the_way",
             Self::Full(_) | Self::NoRoom { .. } => "retrieval.full",
             Self::Io { .. } => "retrieval.io",
@@ -230,6 +234,7 @@ impl Fault for RetrievalError {
             Self::MatterEmpty(_) | Self::Blank(_) | Self::TooLong { .. } | Self::Prices(_) => FaultKind::Invalid,
             Self::HoldIncomplete { .. } | Self::Interrupted(_) | Self::Package(_) => FaultKind::Io,
             Self::DeskCopyChanged { .. } | Self::Damaged { .. } => FaultKind::Corrupt,
+            Self::ManifestOffline(_) => FaultKind::Offline,
             Self::InTheWay(_) => FaultKind::AlreadyExists,
             Self::Full(_) | Self::NoRoom { .. } => FaultKind::Full,
             Self::Io { source, .. } => match source.kind() {
@@ -276,6 +281,11 @@ impl Fault for RetrievalError {
             Self::HoldIncomplete { .. } => "Set or lift the hold again; what was changed already stays.".into(),
             Self::Unverified { .. } => "Retrieve the missing recordings first, or export partially.".into(),
             Self::DeskCopyChanged { .. } => "Retrieve it again; the archive's own copy is not affected.".into(),
+            Self::ManifestOffline(_) => {
+                "Have the administrator bring it back and end the lifecycle rule that moves manifests; verification goes \
+                 on by itself then. The recording is not affected."
+                    .into()
+            }
             Self::InTheWay(_) => "Move it away or choose another folder.".into(),
             Self::Full(_) | Self::NoRoom { .. } => {
                 "Free space on that disk; the retrieval goes on by itself where it stopped.".into()

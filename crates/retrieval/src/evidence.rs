@@ -11,7 +11,7 @@ use holdfast_ledger::{
     Action, Agent, Checkpoint, EventDraft, EventOutcome, LedgerEntry, LedgerError, LedgerFault, Phase, StoredEntry,
 };
 use holdfast_model::{
-    ArchiveId, Cancel, Fixity, Manifest, MatterId, ObjectLocator, Progress, ProgressSink, Sha256Digest,
+    ArchiveId, Cancel, Fixity, Manifest, MatterId, ObjectLocator, Progress, ProgressSink, RecordKeys, Sha256Digest,
 };
 use holdfast_store::{BYTE_RANGE_ALL, StoreError};
 use holdfast_verify::{
@@ -298,13 +298,14 @@ impl Desk {
     ) -> Result<Option<Vec<u8>>, RetrievalError> {
         let at = match (row, media) {
             (Some(row), _) => Some(self.meta_locator(&row.locator.store, &row.manifest_key)),
-            (None, Some(media)) => manifest_key_of(media).map(|key| self.meta_locator(&media.store, &key)),
+            (None, Some(media)) => RecordKeys::manifest_of(&media.key).map(|key| self.meta_locator(&media.store, &key)),
             (None, None) => None,
         };
         let Some(at) = at else { return Ok(None) };
         match self.read_small(&at).await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(e) if is_gone(&e) => Ok(None),
+            Err(RetrievalError::Store(StoreError::Offline(at))) => Err(RetrievalError::ManifestOffline(at)),
             Err(e) => Err(e),
         }
     }
@@ -449,7 +450,6 @@ impl Desk {
     }
 }
 
-/// Whether an object is not there, or there in name only.
 /// Whether the process of this name (host, number, a random part) still runs. Of one on another host nothing is known: it is taken
 /// to run.
 fn runs_here(process: &str, host: &str) -> bool {
@@ -458,6 +458,7 @@ fn runs_here(process: &str, host: &str) -> bool {
     pid.is_none_or(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
 }
 
+/// Whether an object is not there, or there in name only.
 pub(crate) fn is_gone(e: &RetrievalError) -> bool {
     matches!(e, RetrievalError::Store(StoreError::NotFound(_) | StoreError::Damaged { .. }))
 }
@@ -492,13 +493,6 @@ fn parse_locator(text: &str) -> Option<ObjectLocator> {
         key: holdfast_model::ObjectKey::new(key).ok()?,
         version_id: version,
     })
-}
-
-/// The manifest lies beside the original: `recordings/...<ext>` and `manifests/....json`.
-fn manifest_key_of(media: &ObjectLocator) -> Option<holdfast_model::ObjectKey> {
-    let rest = media.key.as_str().strip_prefix("recordings/")?;
-    let stem = rest.rsplit_once('.').map_or(rest, |(stem, _)| stem);
-    holdfast_model::ObjectKey::new(format!("manifests/{stem}.json")).ok()
 }
 
 /// A fault of the ledger in the words of a verification.
@@ -556,6 +550,5 @@ mod tests {
         };
         assert_eq!(parse_locator(&at.to_string()), Some(at.clone()));
         assert_eq!(parse_locator("nonsense"), None);
-        assert_eq!(manifest_key_of(&at).unwrap().as_str(), "manifests/2024/01/02/a/b.json");
     }
 }

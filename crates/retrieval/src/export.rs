@@ -7,7 +7,7 @@ use crate::{
     matter::{Matter, MatterItem},
 };
 use holdfast_index::{Claim, CreateOutcome, Lease, Work, WorkKind};
-use holdfast_ledger::{Action, Agent, Checkpoint, EventOutcome, Phase, StoredEntry};
+use holdfast_ledger::{Action, Agent, Checkpoint, EventOutcome, LedgerEntry, Phase, StoredEntry};
 use holdfast_model::{ArchiveId, Cancel, Fault as _, Manifest, MatterId, Progress, ProgressSink, Sha256Digest};
 use holdfast_reports::{CustodyReport, render_all};
 use holdfast_verify::{
@@ -302,7 +302,9 @@ impl Desk {
         for one in chosen {
             entries.extend(ledger.entries_of(&one.item.archive_id).await?);
         }
-        Ok(entries.into_iter().filter(|e| e.event.action != Action::Export).map(|e| e.event.sequence).collect())
+        // The making of packages, this one's among them, is no part of what is in them; a copy that left the desk is.
+        let packaging = |e: &LedgerEntry| e.event.action == Action::Export && e.event.details.contains_key("package");
+        Ok(entries.into_iter().filter(|e| !packaging(e)).map(|e| e.event.sequence).collect())
     }
 
     async fn begin_package(

@@ -26,6 +26,8 @@ pub use job::{DeskCopy, DriveSummary, Job, JobState, JobView, Problem, Stamp, St
 pub use listen::PlayableCopy;
 pub use matter::{Added, Closure, Matter, MatterHold, MatterItem, NewMatter};
 pub use money::{InvalidMoney, Money};
-pub use plan::{Choice, PlanBody, PlanInput, PlanItem, PlanOption, PlanTotals, Refusal, RefusalCode, Terms, plan};
+pub use plan::{
+    Choice, Lanes, PlanBody, PlanInput, PlanItem, PlanOption, PlanTotals, Refusal, RefusalCode, Terms, plan,
+};
 pub use plans::{Plan, PlanApproval, PlanRequest, PlanState};
 pub use prices::{ClassPrices, CopyExpiry, PRICES_FORMAT, PriceList, PriceListError, SpeedPrices};

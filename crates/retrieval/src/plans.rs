@@ -7,10 +7,10 @@ use crate::{
     matter::Matter,
     plan::{Choice, PlanBody, PlanInput, PlanItem, Terms, plan},
 };
-use holdfast_index::{CreateOutcome, IndexRow, MAX_UPDATES, UpdateOutcome, Work, WorkKind};
+use holdfast_index::{CreateOutcome, IndexRow, UpdateOutcome, Work, WorkKind};
 use holdfast_ledger::{Action, Agent, EventOutcome, Phase};
 use holdfast_model::{ArchiveId, Availability, MatterId, ObjectLocator, PlanId, RehydrationSpeed, Sha256Digest};
-use holdfast_store::{RehydrationOption, StoreError};
+use holdfast_store::RehydrationOption;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
@@ -21,12 +21,6 @@ const APPROVING: &str = "approving";
 const PROPOSED: &str = "proposed";
 const APPROVED: &str = "approved";
 const SUPERSEDED: &str = "superseded";
-
-/// Rows of one batch: as many as one step changes.
-const BATCH: usize = MAX_UPDATES;
-
-/// Objects that the storage may turn out not to have before the plan is given up: more are no accident.
-const MISSING_MAX: usize = 32;
 
 /// Where a plan stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,11 +106,16 @@ impl Desk {
         let deadline = request.deadline.unwrap_or(matter.deadline);
         let body = plan(
             &inputs,
-            Terms { deadline, now: self.now(), keep_days: self.parts().settings.keep_days, choice: request.choice },
+            Terms {
+                deadline,
+                now: self.now(),
+                keep_days: self.parts().settings.keep_days,
+                choice: request.choice,
+                lanes: self.busy_lanes(&inputs).await?,
+            },
             &self.parts().prices,
         );
-        let mut number =
-            1 + self.parts().work.counts(WorkKind::Plan, Some(matter.matter_id.as_str())).await?.values().sum::<u64>();
+        let mut number = 1 + self.plans_made(&matter.matter_id).await?;
         loop {
             let text = format!("{}-P{number}", matter.matter_id);
             let plan_id: PlanId = text.parse().map_err(|e: holdfast_model::InvalidId| RetrievalError::Damaged {
@@ -158,9 +157,31 @@ impl Desk {
     /// # Errors
     /// What the work store says.
     pub async fn newest_plan(&self, matter: &MatterId) -> Result<Option<Plan>, RetrievalError> {
-        let works =
-            self.all_work(WorkKind::Plan, Some(matter.as_str()), &[PROPOSED, APPROVING, APPROVED, SUPERSEDED]).await?;
-        works.iter().max_by_key(|w| number_of(&w.id)).map(read_plan).transpose()
+        // Plans are numbered without gaps, and one of 10,000 recordings is megabytes: the others are not read.
+        let mut number = self.plans_made(matter).await?;
+        let mut newest = None;
+        while let Some(work) = self.plan_numbered(matter, number + 1).await? {
+            (number, newest) = (number + 1, Some(work));
+        }
+        loop {
+            if let Some(work) = newest.filter(|w| w.state != PROPOSING) {
+                return read_plan(&work).map(Some);
+            }
+            if number == 0 {
+                return Ok(None);
+            }
+            newest = self.plan_numbered(matter, number).await?;
+            number -= 1;
+        }
+    }
+
+    /// About how many plans of a matter there are; others may be being made.
+    async fn plans_made(&self, matter: &MatterId) -> Result<u64, RetrievalError> {
+        Ok(self.parts().work.counts(WorkKind::Plan, Some(matter.as_str())).await?.values().sum())
+    }
+
+    async fn plan_numbered(&self, matter: &MatterId, number: u64) -> Result<Option<Work>, RetrievalError> {
+        Ok(self.parts().work.get(WorkKind::Plan, &format!("{matter}-P{number}")).await?)
     }
 
     /// Approves a plan: from then on what it says is done by whoever drives. Approving an approved plan again changes nothing.
@@ -234,7 +255,7 @@ impl Desk {
                 .into_iter()
                 .filter(|w| number_of(&w.id) < number_of(&work.id))
                 .map(|w| Work { state: SUPERSEDED.into(), ..w })
-                .take(MAX_UPDATES - 1)
+                .take(self.parts().work.max_updates() - 1)
                 .collect();
             rows.push(Work { state: PROPOSED.into(), ..work.clone() });
             if let UpdateOutcome::Updated(_) = self.parts().work.update_many(rows).await? {
@@ -276,9 +297,8 @@ impl Desk {
     async fn plan_jobs(&self, plan: &Plan) -> Result<(), RetrievalError> {
         let matter = self.matter(&plan.matter).await?;
         let exhibits: HashMap<&ArchiveId, &String> = matter.items.iter().map(|i| (&i.archive_id, &i.exhibit)).collect();
-        let stored = self.all_work(WorkKind::Retrieval, Some(plan.matter.as_str()), &[]).await?;
-        let mut stored: HashMap<String, Work> = stored.into_iter().map(|w| (w.id.clone(), w)).collect();
-        for batch in plan.body.items.chunks(BATCH) {
+        let mut stored = self.jobs_by_id(&plan.matter).await?;
+        for batch in plan.body.items.chunks(self.parts().work.max_updates()) {
             let mut waiting = Vec::new();
             let mut new = Vec::new();
             for item in batch {
@@ -330,14 +350,13 @@ impl Desk {
         let matter = self.matter(&plan.matter).await?;
         let wanted: Option<HashSet<&ArchiveId>> = only.map(|ids| ids.iter().collect());
         let items = plan.body.items.iter().filter(|i| wanted.as_ref().is_none_or(|w| w.contains(&i.archive_id)));
-        let stored = self.all_work(WorkKind::Retrieval, Some(plan.matter.as_str()), &[]).await?;
-        let mut stored: HashMap<String, Work> = stored.into_iter().map(|w| (w.id.clone(), w)).collect();
-        for batch in items.collect::<Vec<&PlanItem>>().chunks(BATCH) {
+        let mut stored = self.jobs_by_id(&plan.matter).await?;
+        for batch in items.collect::<Vec<&PlanItem>>().chunks(self.parts().work.max_updates()) {
             let mut rows = Vec::with_capacity(batch.len());
             for item in batch {
                 let there = stored.remove(&job_id(&plan.matter, &item.archive_id));
                 let (mut job, work) = match there {
-                    None => (self.new_job(&matter, &item.archive_id).await?, None),
+                    None => (self.new_job(&matter, self.row(&item.archive_id).await?)?, None),
                     Some(work) => (read_doc::<Job>(&work)?, Some(work)),
                 };
                 let state = work.as_ref().and_then(|w| JobState::parse(&w.state)).unwrap_or(JobState::Requested);
@@ -414,26 +433,22 @@ impl Desk {
     async fn ask_states(&self, rows: &mut [IndexRow]) -> Result<HashSet<ObjectLocator>, RetrievalError> {
         let mut missing = HashSet::new();
         let Some(rehydrator) = &self.parts().store.rehydrator else { return Ok(missing) };
-        let states = loop {
-            let there = rows.iter().map(|row| &row.locator).filter(|at| !missing.contains(*at));
-            match rehydrator.status(&there.cloned().collect::<Vec<_>>()).await {
-                Ok(states) => break states,
-                Err(StoreError::NotFound(at)) if missing.len() < MISSING_MAX && missing.insert(at.clone()) => {
-                    tracing::warn!(object = %at, "the storage does not have an object of a plan");
-                }
-                Err(e) => return Err(e.into()),
-            }
-        };
+        let at: Vec<ObjectLocator> = rows.iter().map(|row| row.locator.clone()).collect();
         let mut changed = Vec::new();
-        for (row, now) in rows.iter_mut().filter(|row| !missing.contains(&row.locator)).zip(states) {
-            if row.state() != now {
-                changed.push((row.archive_id.clone(), now.clone()));
-                row.set_state(now);
+        for (row, now) in rows.iter_mut().zip(rehydrator.status(&at).await?) {
+            match now {
+                None => {
+                    tracing::warn!(object = %row.locator, "the storage does not have an object of a plan");
+                    missing.insert(row.locator.clone());
+                }
+                Some(now) if row.state() != now => {
+                    changed.push((row.archive_id.clone(), now.clone()));
+                    row.set_state(now);
+                }
+                Some(_) => {}
             }
         }
-        if !changed.is_empty() {
-            self.parts().index.set_states(&changed).await?;
-        }
+        self.tell_index(&changed).await;
         Ok(missing)
     }
 

@@ -1,5 +1,6 @@
 use crate::ObjectInfo;
 use holdfast_model::{Fault, FaultKind, Fixity, ObjectLocator, ObjectRetention, RehydrationSpeed, StorageTier};
+use std::io;
 
 /// What can go wrong in a store. Decided by the provider's own error code, never by an HTTP status.
 #[derive(Debug, thiserror::Error)]
@@ -139,8 +140,15 @@ pub enum StoreError {
         /// What was being done, with the place.
         action: String,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
+}
+
+impl StoreError {
+    /// An answer that does not fit the question, of which nothing follows for what is stored: asked again it may fit.
+    pub(crate) fn odd_answer(at: &ObjectLocator, detail: &str) -> Self {
+        Self::Io { action: format!("reading {at}"), source: io::Error::new(io::ErrorKind::InvalidData, detail) }
+    }
 }
 
 impl Fault for StoreError {
@@ -213,7 +221,7 @@ impl Fault for StoreError {
             Self::Full(_) => "Free space or move the archive to a larger disk, then run the same command again.",
             Self::ReadOnly(_) => "Give this account write access to the folder, or choose another with --home.",
             Self::Damaged { .. } => "Do not repair it by hand. Run `holdfast verify` and keep the folder as it is.",
-            Self::Io { .. } => "Try again; if it stays, check the disk and the rights of the folder.",
+            Self::Io { .. } => "Try again; if it stays, check the network, or the disk and the rights of the folder.",
         }
         .to_owned()
     }

@@ -112,11 +112,11 @@ pub trait Rehydrator: Send + Sync {
     fn moves(&self, _storage_class: &str) -> bool {
         false
     }
-    /// Where each is kept now and whether it can be read, in the order asked; thousands in few calls.
+    /// Where each is kept now and whether it can be read, in the order asked, none for one that is not there; thousands in few calls.
     ///
     /// # Errors
     /// A fault of the backend.
-    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError>;
+    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<Option<StorageState>>, StoreError>;
 }
 
 /// The four seams of one configured store, and its buckets. `rehydrator` is none where nothing ever goes cold.

@@ -256,9 +256,14 @@ impl Rehydrator for LocalStore {
         self.blocking(move |disk| disk.update(&at, |facts| facts.rehydrate(speed, time, keep_days, now))).await
     }
 
-    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {
+    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<Option<StorageState>>, StoreError> {
         let (of, now) = (of.to_vec(), self.clock.now());
-        self.blocking(move |disk| of.iter().map(|at| Ok(disk.load(at)?.state(now))).collect()).await
+        let state = move |disk: &Disk, at: &ObjectLocator| match disk.load(at) {
+            Ok(facts) => Ok(Some(facts.state(now))),
+            Err(StoreError::NotFound(_)) => Ok(None),
+            Err(e) => Err(e),
+        };
+        self.blocking(move |disk| of.iter().map(|at| state(disk, at)).collect()).await
     }
 }
 

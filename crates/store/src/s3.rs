@@ -214,7 +214,7 @@ impl Rehydrator for S3Store {
         self.rehydrate(at, speed, keep_days).await
     }
 
-    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {
+    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<Option<StorageState>>, StoreError> {
         self.states(of).await
     }
 }

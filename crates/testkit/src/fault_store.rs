@@ -364,7 +364,7 @@ impl Rehydrator for FaultyStore {
         before(fault, StoreCall::Request, inner.request(at, speed, keep_days)).await
     }
 
-    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {
+    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<Option<StorageState>>, StoreError> {
         let Some(inner) = &self.inner.rehydrator else { return Err(broken(StoreCall::Status, "before")) };
         let (bucket, key) = of.first().map_or(("", ""), |at| (at.bucket.as_str(), at.key.as_str()));
         self.run(StoreCall::Status, bucket, key, inner.status(of)).await

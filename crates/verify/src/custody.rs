@@ -1,4 +1,4 @@
-use holdfast_ledger::{Action, EventOutcome, LedgerEntry, Phase};
+use holdfast_ledger::{Action, CustodyEvent, EventOutcome, LedgerEntry, Phase};
 use holdfast_model::{ArchiveId, MatterId};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,7 @@ pub struct CustodyStep {
 impl From<&LedgerEntry> for CustodyStep {
     fn from(entry: &LedgerEntry) -> Self {
         let e = &entry.event;
-        let mut what = action_words(e.action).to_owned();
+        let mut what = action_words(e).to_owned();
         what.push_str(match (e.phase, e.outcome) {
             (Phase::Intent, _) => ": announced",
             (_, Some(EventOutcome::Succeeded)) => ": done",
@@ -65,8 +65,8 @@ impl From<&LedgerEntry> for CustodyStep {
     }
 }
 
-fn action_words(action: Action) -> &'static str {
-    match action {
+fn action_words(e: &CustodyEvent) -> &'static str {
+    match e.action {
         Action::LedgerCreated => "Ledger created",
         Action::Accession => "Taken into the archive",
         Action::Quarantine => "Set aside in quarantine",
@@ -84,7 +84,8 @@ fn action_words(action: Action) -> &'static str {
         Action::Download => "Brought to the desk",
         Action::Verification => "Verified",
         Action::Playback => "Played",
-        Action::Export => "Evidence package made",
+        Action::Export if e.details.contains_key("package") => "Evidence package made",
+        Action::Export => "Copied out of the desk",
         Action::IndexRebuild => "Search index rebuilt",
         Action::Display => "Shown on screen",
         Action::Link => "Link that lapses given out",

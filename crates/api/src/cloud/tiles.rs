@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use holdfast_ledger::{LedgerError, RemoteFault, TileStore, tile};
-use holdfast_model::{Fault, Fixity, ObjectKey, ObjectLocator, Retry, Sha256Digest, StorageTier};
+use holdfast_model::{Fault, Fixity, LEDGER, ObjectKey, ObjectLocator, Retry, Sha256Digest, StorageTier};
 use holdfast_store::{BYTE_RANGE_ALL, PutOptions, Store, StoreError};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -29,7 +29,7 @@ impl StoreTiles {
     /// The tiles of the log named `log` (a ledger's id) in `store`.
     #[must_use]
     pub fn new(store: Store, log: &str) -> Self {
-        Self { store, prefix: format!("ledger/{log}") }
+        Self { store, prefix: format!("{LEDGER}{log}") }
     }
 
     fn at(&self, path: &str) -> Result<ObjectLocator, LedgerError> {

@@ -133,7 +133,7 @@ impl Holdfast {
     /// The row with the store's own word on availability, which the index only remembers.
     async fn refreshed(&self, mut row: IndexRow) -> Result<IndexRow, ApiError> {
         if let Some(rehydrator) = &self.store.rehydrator
-            && let Some(now) = rehydrator.status(std::slice::from_ref(&row.locator)).await?.pop()
+            && let Some(Some(now)) = rehydrator.status(std::slice::from_ref(&row.locator)).await?.pop()
             && now != row.state()
         {
             self.index.set_state(&row.archive_id, &now).await?;

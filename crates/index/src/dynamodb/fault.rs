@@ -2,7 +2,7 @@
 
 use crate::IndexError;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
-use aws_smithy_types::error::display::DisplayErrorContext;
+use holdfast_model::{AwsRefusal, causes};
 
 /// Whether nothing was done and the same call may be repeated at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,19 +15,9 @@ pub(super) enum Again {
 
 impl Again {
     pub(super) fn of_code(code: &str) -> Option<Self> {
-        match code {
-            "ProvisionedThroughputExceededException"
-            | "ProvisionedThroughputExceeded"
-            | "ThrottlingException"
-            | "ThrottlingError"
-            | "Throttling"
-            | "RequestLimitExceeded"
-            | "LimitExceededException"
-            | "SlowDown" => Some(Self::Throttled),
-            "TransactionConflictException"
-            | "TransactionConflict"
-            | "TransactionInProgressException"
-            | "ReplicatedWriteConflictException" => Some(Self::Contended),
+        match AwsRefusal::of_code(code)? {
+            AwsRefusal::Throttled => Some(Self::Throttled),
+            AwsRefusal::Contended => Some(Self::Contended),
             _ => None,
         }
     }
@@ -45,7 +35,7 @@ pub(super) fn code<E: ProvideErrorMetadata, R>(e: &SdkError<E, R>) -> &str {
     e.as_service_error().and_then(ProvideErrorMetadata::code).unwrap_or_default()
 }
 
-/// `action` is the right that the call needs, e.g. `dynamodb:Query`.
+/// `action` is the call, e.g. `dynamodb:Query`; where a right is missing it is the right, unless the provider names another.
 pub(super) fn error<E, R>(e: &SdkError<E, R>, table: &str, action: &'static str) -> IndexError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -53,46 +43,32 @@ where
 {
     let table = table.to_owned();
     let Some(service) = e.as_service_error() else {
-        let detail = DisplayErrorContext(e).to_string();
+        let detail = causes(e);
         if matches!(e, SdkError::DispatchFailure(_)) && detail.to_ascii_lowercase().contains("credential") {
             return IndexError::Credentials { table, detail: "no credentials were found".into() };
         }
-        return IndexError::Unreachable { table, detail: brief(&detail) };
+        return IndexError::Unreachable { table, detail };
     };
-    let message = || service.message().unwrap_or("no reason was given").to_owned();
+    let message = service.message().unwrap_or("no reason was given");
     let code = service.code().unwrap_or_default();
-    if let Some(again) = Again::of_code(code) {
-        return again.error(&table, action);
-    }
-    match code {
-        "ResourceNotFoundException" | "TableNotFoundException" | "IndexNotFoundException" => {
-            IndexError::NoTable { table }
+    match AwsRefusal::of_code(code) {
+        Some(AwsRefusal::Throttled) => Again::Throttled.error(&table, action),
+        Some(AwsRefusal::Contended) => Again::Contended.error(&table, action),
+        Some(AwsRefusal::Missing) => IndexError::NoTable { table },
+        Some(AwsRefusal::Denied) => {
+            let right = AwsRefusal::right_in(message).unwrap_or(match action {
+                // A transaction needs the rights of what it does.
+                "dynamodb:TransactWriteItems" => "dynamodb:PutItem, dynamodb:UpdateItem or dynamodb:DeleteItem",
+                _ => action,
+            });
+            IndexError::Denied { table, right: right.to_owned() }
         }
-        "AccessDeniedException"
-        | "AccessDenied"
-        | "KMSAccessDeniedException"
-        | "InaccessibleEncryptionCredentialsException" => IndexError::Denied { table, right: action },
-        "ExpiredTokenException"
-        | "ExpiredToken"
-        | "UnrecognizedClientException"
-        | "InvalidSignatureException"
-        | "IncompleteSignatureException"
-        | "MissingAuthenticationTokenException"
-        | "MissingAuthenticationToken"
-        | "InvalidClientTokenId"
-        | "RequestExpired" => IndexError::Credentials { table, detail: code.to_owned() },
-        "InternalServerError" | "InternalFailure" | "ServiceUnavailable" | "ServiceUnavailableException" | "" => {
-            IndexError::Unreachable {
-                table,
-                detail: if code.is_empty() { "no answer".into() } else { code.to_owned() },
-            }
+        Some(AwsRefusal::Credentials | AwsRefusal::Signature) => {
+            IndexError::Credentials { table, detail: code.to_owned() }
         }
+        Some(AwsRefusal::Unavailable) => IndexError::Unreachable { table, detail: code.to_owned() },
+        None if code.is_empty() => IndexError::Unreachable { table, detail: "no answer".into() },
         // Messages of validation name attributes of ours, not what people typed.
-        _ => IndexError::Internal(format!("{action} on the table {table}: {code}: {}", message())),
+        None => IndexError::Internal(format!("{action} on the table {table}: {code}: {message}")),
     }
-}
-
-/// The first sentence of a chain of errors, which goes on with types and addresses of no use to anyone.
-fn brief(detail: &str) -> String {
-    detail.split(" (").next().unwrap_or(detail).chars().take(200).collect()
 }

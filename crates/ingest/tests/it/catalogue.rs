@@ -90,16 +90,13 @@ impl holdfast_store::Rehydrator for Moved {
     async fn status(
         &self,
         of: &[holdfast_model::ObjectLocator],
-    ) -> Result<Vec<holdfast_model::StorageState>, holdfast_store::StoreError> {
+    ) -> Result<Vec<Option<holdfast_model::StorageState>>, holdfast_store::StoreError> {
         let state = holdfast_model::StorageState {
             tier: StorageTier::DeepCold,
             storage_class: "DEEP_ARCHIVE".into(),
             availability: Availability::Offline,
         };
-        match of.iter().find(|at| **at == self.gone) {
-            Some(at) => Err(holdfast_store::StoreError::NotFound(at.clone())),
-            None => Ok(vec![state; of.len()]),
-        }
+        Ok(of.iter().map(|at| (*at != self.gone).then(|| state.clone())).collect())
     }
 }
 

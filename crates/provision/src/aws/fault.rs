@@ -1,5 +1,6 @@
 use crate::ProvisionError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use holdfast_model::{AwsRefusal, causes};
 use std::error::Error;
 
 /// The provider's own error code, where it gave one.
@@ -18,53 +19,36 @@ where
         return unreachable(action, e);
     };
     let detail = service.message().unwrap_or_default().to_owned();
-    match service.code().unwrap_or_default() {
-        "AccessDenied" | "AccessDeniedException" | "AllAccessDisabled" | "UnauthorizedOperation" | "Forbidden" => {
-            // Where the provider names the right itself, that is the better word.
-            let named = detail.split("to perform: ").nth(1).and_then(|t| t.split_whitespace().next());
-            ProvisionError::Denied { action, right: named.unwrap_or(right).to_owned() }
+    let code = service.code().unwrap_or_default();
+    match AwsRefusal::of_code(code) {
+        Some(AwsRefusal::Denied) => {
+            ProvisionError::Denied { right: AwsRefusal::right_in(&detail).unwrap_or(right).to_owned(), action }
         }
-        "ExpiredToken"
-        | "ExpiredTokenException"
-        | "InvalidAccessKeyId"
-        | "InvalidClientTokenId"
-        | "InvalidToken"
-        | "SignatureDoesNotMatch"
-        | "UnrecognizedClientException"
-        | "IncompleteSignature" => {
+        Some(AwsRefusal::Credentials) => {
             ProvisionError::Credentials { action, detail: format!("the credentials are not accepted ({detail})") }
         }
-        "RequestTimeTooSkewed" => ProvisionError::Credentials {
+        Some(AwsRefusal::Signature) => ProvisionError::Credentials {
             action,
-            detail: "this machine's clock differs too much from the provider's".into(),
+            detail: format!("the signature is not accepted: the secret is wrong, or this machine's clock ({detail})"),
         },
-        "SlowDown"
-        | "ThrottlingException"
-        | "Throttling"
-        | "RequestLimitExceeded"
-        | "ServiceUnavailable"
-        | "InternalError"
-        | "InternalServerError"
-        | "LimitExceededException" => {
+        Some(AwsRefusal::Throttled | AwsRefusal::Contended | AwsRefusal::Unavailable) => {
             ProvisionError::Unreachable { action, detail: format!("the provider asks for patience ({detail})") }
         }
-        other => ProvisionError::Refused { action, reason: other.to_owned(), detail },
+        Some(AwsRefusal::Missing) | None => ProvisionError::Refused { action, reason: code.to_owned(), detail },
     }
 }
 
 /// A call that never got an answer. Missing credentials come out here too, as the SDK finds that out before it sends.
 fn unreachable<E: Error + 'static, R: std::fmt::Debug>(action: String, e: &SdkError<E, R>) -> ProvisionError {
-    let mut detail = e.to_string();
     let mut source = e.source();
     while let Some(inner) = source {
-        let text = inner.to_string();
         if inner.is::<aws_credential_types::provider::error::CredentialsError>() {
-            return ProvisionError::Credentials { action, detail: format!("there are no usable credentials ({text})") };
-        }
-        if !detail.contains(&text) {
-            detail = format!("{detail}: {text}");
+            return ProvisionError::Credentials {
+                action,
+                detail: format!("there are no usable credentials ({inner})"),
+            };
         }
         source = inner.source();
     }
-    ProvisionError::Unreachable { action, detail }
+    ProvisionError::Unreachable { action, detail: causes(e) }
 }

@@ -3,15 +3,18 @@ use crate::{
     desk::{CAS_ATTEMPTS, Desk, draft, passed, read_doc, told, write_doc},
     error::RetrievalError,
 };
-use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
-use holdfast_index::{Claim, Lease, MAX_UPDATES, UpdateOutcome, Work, WorkKind};
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use holdfast_index::{Claim, Lease, UpdateOutcome, Work, WorkKind};
 use holdfast_ledger::{Action, Agent, EventDraft, EventOutcome, LedgerError, Phase};
 use holdfast_model::{Cancel, Fault, FaultKind, MatterId, ProgressSink};
 use jiff::{SignedDuration, Timestamp};
-use std::{collections::BTreeMap, sync::atomic::Ordering};
+use std::{collections::BTreeMap, pin::pin, sync::atomic::Ordering, time::Duration};
+use tokio::time::Instant;
 
 /// Rows asked for, or looked at, in one go: what one call for their status covers.
 const BATCH: usize = 1000;
+/// Between two claims of what is to be asked for, while downloads go on.
+const ASK_PAUSE: Duration = Duration::from_secs(5);
 /// A row that was cancelled while an intent of it stands open; shown as cancelled.
 pub(super) const CANCELLING: &str = "cancelling";
 /// A clock this far behind a row's last change has gone back.
@@ -39,6 +42,39 @@ impl DriveSummary {
     }
 }
 
+/// Downloads under way.
+#[derive(Default)]
+struct Fetches<'a>(FuturesUnordered<BoxFuture<'a, Result<(), RetrievalError>>>);
+
+impl Fetches<'_> {
+    /// Does something else while they go on.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> Result<T, RetrievalError> {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                Some(fetched) = self.0.next() => fetched?,
+            }
+        }
+    }
+
+    /// Waits for the next to end, or until then.
+    async fn next_until(&mut self, at: Instant) -> Result<(), RetrievalError> {
+        tokio::select! {
+            Some(fetched) = self.0.next() => fetched,
+            () = tokio::time::sleep_until(at) => Ok(()),
+        }
+    }
+
+    async fn finish(mut self) -> Result<(), RetrievalError> {
+        let mut all = Ok(());
+        while let Some(fetched) = self.0.next().await {
+            all = all.and(fetched);
+        }
+        all
+    }
+}
+
 impl Desk {
     /// One pass over everything that is due, of one matter or all: ends changes that somebody began, asks, looks, downloads,
     /// verifies. Returns when nothing is due any more; call it again at `next_due`. Window, command line and server may all drive
@@ -58,32 +94,66 @@ impl Desk {
         self.settle_exports().await?;
         self.settle_verifications().await?;
         self.notice_clock().await?;
+        let mut fetches = Fetches::default();
+        let worked_on = self.work_off(matter, &mut fetches, progress, cancel).await;
+        // What is under way comes to its end, or to where it was cancelled, whatever stands in the way of the rest.
+        let fetched = fetches.finish().await;
+        let worked_on = worked_on?;
+        fetched?;
+        self.summary(matter, worked_on).await
+    }
+
+    /// Asks, looks and fetches until nothing is due. Downloads, which may take hours, go on beside the asking: another matter's
+    /// recordings wait for no one's.
+    async fn work_off<'a>(
+        &'a self,
+        matter: Option<&MatterId>,
+        fetches: &mut Fetches<'a>,
+        progress: &'a dyn ProgressSink,
+        cancel: &'a Cancel,
+    ) -> Result<u32, RetrievalError> {
+        let at_once = self.parts().settings.downloads_at_once.max(1);
+        let fetchable = [JobState::Verifying, JobState::Downloading, JobState::Available];
         let mut worked_on = 0;
+        let mut ask_at = Instant::now();
         while !cancel.is_cancelled() {
-            let to_ask = self.claim(&[JobState::Approved], matter, BATCH).await?;
-            let to_poll = self.claim(&[JobState::Rehydrating], matter, BATCH).await?;
-            let at_once = self.parts().settings.downloads_at_once.max(1);
-            let fetchable = [JobState::Verifying, JobState::Downloading, JobState::Available];
-            let to_fetch = self.claim(&fetchable, matter, at_once).await?;
-            let found = to_ask.len() + to_poll.len() + to_fetch.len();
-            if found == 0 {
-                break;
+            let mut found = 0;
+            let asked = Instant::now() >= ask_at || fetches.0.is_empty();
+            if asked {
+                found = fetches.beside(self.ask_and_look(matter)).await??;
+                ask_at = Instant::now() + if found == 0 { ASK_PAUSE } else { Duration::ZERO };
+            }
+            // Free places are filled one by one, and each download begins as soon as it is claimed, under a fresh lease.
+            while fetches.0.len() < at_once
+                && let Some(row) = fetches.beside(self.claim(&fetchable, matter, 1)).await??.pop()
+            {
+                found += 1;
+                fetches.0.push(self.fetch(row, progress, cancel).boxed());
             }
             worked_on += u32::try_from(found).unwrap_or(u32::MAX);
-            if !to_ask.is_empty() {
-                self.ask(to_ask).await?;
+            if fetches.0.is_empty() {
+                if asked && found == 0 {
+                    break;
+                }
+            } else if found == 0 || fetches.0.len() == at_once {
+                fetches.next_until(ask_at).await?;
             }
-            if !to_poll.is_empty() {
-                self.poll(to_poll).await?;
-            }
-            // Boxed before they become a stream: the compiler cannot see that borrowing closures inside one are `Send`.
-            let fetches: Vec<BoxFuture<'_, _>> =
-                to_fetch.into_iter().map(|row| self.fetch(row, progress, cancel).boxed()).collect();
-            let results: Vec<Result<(), RetrievalError>> =
-                stream::iter(fetches).buffer_unordered(at_once).collect().await;
-            results.into_iter().collect::<Result<(), _>>()?;
         }
-        self.summary(matter, worked_on).await
+        Ok(worked_on)
+    }
+
+    /// Asks for what is to be asked for and looks at what is on its way; how many there were.
+    async fn ask_and_look(&self, matter: Option<&MatterId>) -> Result<usize, RetrievalError> {
+        let to_ask = self.claim(&[JobState::Approved], matter, BATCH).await?;
+        let to_poll = self.claim(&[JobState::Rehydrating], matter, BATCH).await?;
+        let found = to_ask.len() + to_poll.len();
+        if !to_ask.is_empty() {
+            self.ask(to_ask).await?;
+        }
+        if !to_poll.is_empty() {
+            self.poll(to_poll).await?;
+        }
+        Ok(found)
     }
 
     async fn summary(&self, matter: Option<&MatterId>, worked_on: u32) -> Result<DriveSummary, RetrievalError> {
@@ -155,7 +225,7 @@ impl Desk {
     async fn store_rows(&self, rows: Vec<Row>) -> Result<Vec<Row>, RetrievalError> {
         let (mut rows, mut kept) = (rows.into_iter(), Vec::new());
         loop {
-            let some: Vec<Row> = rows.by_ref().take(MAX_UPDATES).collect();
+            let some: Vec<Row> = rows.by_ref().take(self.parts().work.max_updates()).collect();
             if some.is_empty() {
                 return Ok(kept);
             }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File, Permissions},
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::Path,
 };
@@ -110,18 +110,49 @@ pub(crate) fn copy_new(from: &Path, to: &Path, digest: Sha256Digest) -> Result<(
         let same = fs::symlink_metadata(to).is_ok_and(|m| m.is_file()) && measure(to)?.digest == digest;
         return if same { Ok(()) } else { Err(RetrievalError::InTheWay(to.to_owned())) };
     }
+    // A name of its own: another process may copy the same file to the same place.
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|e| RetrievalError::io("name a copy beside", to)(io::Error::other(e)))?;
     let name = to.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let temp = to.with_file_name(format!(".{name}.partial"));
-    let copied = copy_hashing(from, &temp);
-    let fixity = copied.inspect_err(|_| drop(fs::remove_file(&temp)))?;
-    if fixity.digest != digest {
-        let _ = fs::remove_file(&temp);
-        return Err(RetrievalError::Damaged {
-            what: from.display().to_string(),
-            detail: "it is not what was verified any more".into(),
-        });
+    let temp = to.with_file_name(format!(".{name}.{}.partial", hex::encode(random)));
+    let placed = copy_hashing(from, &temp).and_then(|fixity| {
+        if fixity.digest != digest {
+            return Err(RetrievalError::Damaged {
+                what: from.display().to_string(),
+                detail: "it is not what was verified any more".into(),
+            });
+        }
+        place_new(&temp, to)
+    });
+    match placed {
+        // Whoever was quicker may have put the very same there.
+        Err(RetrievalError::InTheWay(_)) => {
+            let _ = fs::remove_file(&temp);
+            let same = fs::symlink_metadata(to).is_ok_and(|m| m.is_file()) && measure(to)?.digest == digest;
+            if same { Ok(()) } else { Err(RetrievalError::InTheWay(to.to_owned())) }
+        }
+        placed => placed.inspect_err(|_| drop(fs::remove_file(&temp))),
     }
-    place(&temp, to)
+}
+
+/// As [`place`] within one folder, but never in the place of something else.
+fn place_new(from: &Path, to: &Path) -> Result<(), RetrievalError> {
+    fs::set_permissions(from, Permissions::from_mode(0o444)).map_err(RetrievalError::io("make read-only", from))?;
+    rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, rustix::fs::RenameFlags::NOREPLACE)
+        .map_err(io::Error::from)
+        .or_else(|e| match e.kind() {
+            // Some file systems, of sticks and network shares above all, know no such rename.
+            io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported if fs::symlink_metadata(to).is_err() => {
+                fs::rename(from, to)
+            }
+            io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported => Err(io::ErrorKind::AlreadyExists.into()),
+            _ => Err(e),
+        })
+        .map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists => RetrievalError::InTheWay(to.to_owned()),
+            _ => RetrievalError::io("rename to", to)(e),
+        })?;
+    to.parent().map_or(Ok(()), sync_folder)
 }
 
 fn copy_hashing(from: &Path, to: &Path) -> Result<Fixity, RetrievalError> {

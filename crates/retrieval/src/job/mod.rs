@@ -271,8 +271,13 @@ impl Job {
         (self.expected_at, self.worst_at) = (item.expected_at, item.worst_at);
     }
 
-    /// Begins anew.
+    /// Begins anew; without a plan nothing is asked for.
     pub(crate) fn begin(&mut self, plan: Option<PlanId>, by: &Agent, copy_to: Option<PathBuf>, desk: &str) {
+        if plan.is_none() {
+            // What another plan proposed, nobody approved.
+            (self.plan, self.speed, self.raise) = (None, None, false);
+            (self.expected_ms, self.worst_ms, self.expected_at, self.worst_at) = (None, None, None, None);
+        }
         self.started_by = plan;
         self.desk = Some(desk.to_owned());
         self.approved_by = Some(by.clone());
@@ -380,11 +385,12 @@ impl Desk {
         self.all_work(WorkKind::Retrieval, matter.map(MatterId::as_str), &names).await
     }
 
-    pub(crate) async fn new_job(&self, matter: &Matter, id: &ArchiveId) -> Result<Job, RetrievalError> {
+    pub(crate) fn new_job(&self, matter: &Matter, row: holdfast_index::IndexRow) -> Result<Job, RetrievalError> {
+        let id = &row.archive_id;
         let item = matter
             .item(id)
             .ok_or_else(|| RetrievalError::NotInMatter { archive_id: id.clone(), matter: matter.matter_id.clone() })?;
-        Ok(self.job_of(&matter.matter_id, item.exhibit.clone(), self.row(id).await?))
+        Ok(self.job_of(&matter.matter_id, item.exhibit.clone(), row))
     }
 
     pub(crate) fn job_of(&self, matter: &MatterId, exhibit: String, row: holdfast_index::IndexRow) -> Job {

@@ -8,7 +8,7 @@ use crate::{
     plan::{PlanOption, speed_word},
     plans::Plan,
 };
-use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, future::BoxFuture, stream};
 use holdfast_index::WorkKind;
 use holdfast_ledger::{Action, EventDraft, EventOutcome, Phase};
 use holdfast_model::{ArchiveId, Availability, Fault as _, PlanId, RehydrationSpeed, StorageState, fail_after};
@@ -21,6 +21,8 @@ use std::{
 
 /// Requests between two signs of life.
 const REQUESTS: usize = 64;
+/// Matters that are looked up at once.
+const LOOKUPS_AT_ONCE: usize = 16;
 /// Looks are at most so far from when they would be due by themselves.
 const GRID_MAX_MS: u64 = 60_000;
 
@@ -51,21 +53,30 @@ impl Desk {
             Ok(found) => found,
             Err(e) => return self.postpone(rows, &e).await,
         };
-        let mut moved = Vec::with_capacity(rows.len());
+        let (mut moved, mut coming) = (Vec::with_capacity(rows.len()), Vec::new());
         for (row, now) in rows.into_iter().zip(availability) {
-            moved.push(match &now {
-                Availability::Online { .. } => self.arrived(row, &now),
-                Availability::Rehydrating { .. } => self.found_on_its_way(row, &now).await?,
-                Availability::Offline => no_speed(row),
-            });
+            match now {
+                Some(Availability::Offline) => moved.push(no_speed(row)),
+                Some(now @ Availability::Rehydrating { .. }) => coming.push((row, now)),
+                now => moved.push(self.arrived(row, now.as_ref())),
+            }
         }
+        moved.extend(self.found_on_their_way(coming).await?);
         self.save(moved).await
     }
 
-    async fn found_on_its_way(&self, mut row: Row, now: &Availability) -> Result<Row, RetrievalError> {
-        let remark = self.asked_by(&row).await?;
-        row.job.remarks.push(remark);
-        Ok(self.on_its_way(row, now))
+    async fn found_on_their_way(&self, found: Vec<(Row, Availability)>) -> Result<Vec<Row>, RetrievalError> {
+        let found: Vec<BoxFuture<'_, _>> = found
+            .into_iter()
+            .map(|(mut row, now)| {
+                async move {
+                    row.job.remarks.push(self.asked_by(&row).await?);
+                    Ok(self.on_its_way(row, &now))
+                }
+                .boxed()
+            })
+            .collect();
+        stream::iter(found).buffered(LOOKUPS_AT_ONCE).try_collect().await
     }
 
     async fn ask_in_turn(&self, mut rows: Vec<Row>, turn: &mut Turn) -> Result<(), RetrievalError> {
@@ -73,20 +84,32 @@ impl Desk {
             Ok(found) => found,
             Err(e) => return self.postpone(rows, &e).await,
         };
-        let (mut to_ask, mut asked, mut moved) = (Vec::new(), Vec::new(), Vec::new());
+        // Asking where each lies may have taken long.
+        if !self.keep_turn(turn).await? {
+            return self.postpone(rows, &lost_turn()).await;
+        }
+        let (mut to_ask, mut asked, mut moved, mut coming) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut objects = HashSet::new();
         for (mut row, now) in rows.into_iter().zip(availability) {
-            let online_or_coming = !matches!(now, Availability::Offline);
+            let Some(now) = now else {
+                match row.job.intent {
+                    Some(_) => {
+                        let gone = StoreError::NotFound(row.job.locator.clone());
+                        asked.push((row, Err(gone.into())));
+                    }
+                    None => moved.push(self.arrived(row, None)),
+                }
+                continue;
+            };
+            let online_or_coming = now != Availability::Offline;
             match (row.job.intent, &now) {
                 // It was asked for and the answer was never noted.
                 (Some(_), _) if online_or_coming && !row.job.raise => asked.push((row, Ok(now))),
                 (None, Availability::Online { .. }) => {
                     row.job.remarks.push("It was online already when its turn came; nothing was asked for.".into());
-                    moved.push(self.arrived(row, &now));
+                    moved.push(self.arrived(row, Some(&now)));
                 }
-                (None, Availability::Rehydrating { .. }) if !row.job.raise => {
-                    moved.push(self.found_on_its_way(row, &now).await?);
-                }
+                (None, Availability::Rehydrating { .. }) if !row.job.raise => coming.push((row, now)),
                 // The same object for another matter: that one asks, this one finds it on its way.
                 _ if !objects.insert(row.job.locator.clone()) => {
                     let due = self.after_ms(self.parts().settings.poll_min_ms);
@@ -98,10 +121,10 @@ impl Desk {
                 },
             }
         }
+        moved.extend(self.found_on_their_way(coming).await?);
         self.save(moved).await?;
         if !to_ask.is_empty() && !self.note_lanes(turn).await? {
-            let lost = RetrievalError::Contended("the turn to ask the store".into());
-            self.postpone(to_ask, &lost).await?;
+            self.postpone(to_ask, &lost_turn()).await?;
             return self.note_asked(asked, turn).await;
         }
         let to_ask = self.intend_rehydration(to_ask).await?;
@@ -152,29 +175,30 @@ impl Desk {
         let mut moved = Vec::with_capacity(rows.len());
         for (row, now) in rows.into_iter().zip(availability) {
             moved.push(match &now {
-                Availability::Online { .. } => self.arrived(row, &now),
-                Availability::Rehydrating { .. } => self.on_its_way(row, &now),
-                Availability::Offline => self.ask_again(row),
+                Some(Availability::Offline) => self.ask_again(row),
+                Some(now @ Availability::Rehydrating { .. }) => self.on_its_way(row, now),
+                now => self.arrived(row, now.as_ref()),
             });
         }
         self.save(moved).await
     }
 
-    /// What the store says now, for all at once. The index and the rows are told.
-    async fn availability(&self, rows: &mut [Row]) -> Result<Vec<Availability>, RetrievalError> {
+    /// What the store says now, for all at once, none of what it does not have. The index and the rows are told.
+    async fn availability(&self, rows: &mut [Row]) -> Result<Vec<Option<Availability>>, RetrievalError> {
         let Some(rehydrator) = &self.parts().store.rehydrator else {
-            return Ok(vec![Availability::Online { until: None }; rows.len()]);
+            return Ok(vec![Some(Availability::Online { until: None }); rows.len()]);
         };
         let at: Vec<_> = rows.iter().map(|r| r.job.locator.clone()).collect();
         let states = rehydrator.status(&at).await?;
+        let mut seen = Vec::with_capacity(rows.len());
         for (row, state) in rows.iter_mut().zip(&states) {
-            row.job.storage_class.clone_from(&state.storage_class);
-            // The index is derived: a retrieval does not stop for it.
-            if let Err(e) = self.parts().index.set_state(&row.job.archive_id, state).await {
-                tracing::warn!(archive_id = %row.job.archive_id, code = e.code(), "the index could not be told");
+            if let Some(state) = state {
+                row.job.storage_class.clone_from(&state.storage_class);
+                seen.push((row.job.archive_id.clone(), state.clone()));
             }
         }
-        Ok(states.into_iter().map(|state| state.availability).collect())
+        self.tell_index(&seen).await;
+        Ok(states.into_iter().map(|state| state.map(|s| s.availability)).collect())
     }
 
     /// Writes the intents of those that have none and keeps their numbers; those that somebody took over are left out.
@@ -263,7 +287,7 @@ impl Desk {
             Ok(ticket) => Ok(ticket.availability),
             Err(e @ (RetrievalError::Interrupted(_) | RetrievalError::Store(StoreError::Io { .. }))) => {
                 match self.availability(&mut [row.clone()]).await.as_deref() {
-                    Ok([now]) if *now != Availability::Offline && !row.job.raise => Ok(now.clone()),
+                    Ok([Some(now)]) if *now != Availability::Offline && !row.job.raise => Ok(now.clone()),
                     _ => Err(e),
                 }
             }
@@ -296,9 +320,14 @@ impl Desk {
                     row.job.raise = false;
                     row.job.requested_at = Some(self.now());
                     moved.push(match &now {
-                        Availability::Online { .. } => self.arrived(row, &now),
+                        Availability::Online { .. } => self.arrived(row, Some(&now)),
                         _ => self.on_its_way(row, &now),
                     });
+                }
+                Err(RetrievalError::Store(e @ StoreError::NotFound(_))) => {
+                    outcome.code = Some(e.code().into());
+                    outcomes.push(concluding(&mut row, outcome.outcome(EventOutcome::Failed)));
+                    moved.push(self.arrived(row, None));
                 }
                 Err(RetrievalError::Store(StoreError::NoCapacity { .. })) => without_capacity.push(row),
                 // What may pass, or be repaired, keeps its intent and is tried again.
@@ -367,9 +396,10 @@ impl Desk {
         Ok(())
     }
 
-    fn arrived(&self, mut row: Row, now: &Availability) -> Row {
+    /// It can be fetched. So can one that the storage does not have: fetching it ends with a verification that says so.
+    fn arrived(&self, mut row: Row, now: Option<&Availability>) -> Row {
         row.job.available_until = match now {
-            Availability::Online { until } => *until,
+            Some(Availability::Online { until }) => *until,
             _ => None,
         };
         (row.job.problem, row.job.faults) = (None, 0);
@@ -409,16 +439,27 @@ impl Desk {
         Timestamp::from_millisecond(due).unwrap_or(at)
     }
 
-    /// Tells the index what was seen. It is derived: a retrieval does not stop for it.
+    /// Tells the index what was answered to requests.
     async fn note_availability(&self, seen: Vec<(ArchiveId, Availability)>) {
-        for (id, availability) in seen {
-            let told = async {
-                let Some(row) = self.parts().index.get(&id).await? else { return Ok(()) };
-                self.parts().index.set_state(&id, &StorageState { availability, ..row.state() }).await
-            };
-            if let Err(e) = told.await {
-                tracing::warn!(archive_id = %id, code = e.code(), "the index could not be told");
+        let ids: Vec<ArchiveId> = seen.iter().map(|(id, _)| id.clone()).collect();
+        match self.parts().index.get_many(&ids).await {
+            Ok(rows) => {
+                let states = rows
+                    .into_iter()
+                    .zip(seen)
+                    .filter_map(|(row, (id, availability))| Some((id, StorageState { availability, ..row?.state() })));
+                self.tell_index(&states.collect::<Vec<_>>()).await;
             }
+            Err(e) => tracing::warn!(code = e.code(), "the index could not be asked"),
+        }
+    }
+
+    /// Tells the index what was seen. It is derived: nothing stops for it.
+    pub(crate) async fn tell_index(&self, seen: &[(ArchiveId, StorageState)]) {
+        if !seen.is_empty()
+            && let Err(e) = self.parts().index.set_states(seen).await
+        {
+            tracing::warn!(recordings = seen.len(), code = e.code(), "the index could not be told");
         }
     }
 }
@@ -434,6 +475,10 @@ pub(super) fn concluding(row: &mut Row, mut draft: EventDraft) -> EventDraft {
 pub(super) fn failed(mut row: Row, problem: Problem) -> Row {
     row.job.problem = Some(problem);
     row.to(JobState::Failed, None)
+}
+
+fn lost_turn() -> RetrievalError {
+    RetrievalError::Contended("the turn to ask the store".into())
 }
 
 fn no_speed(row: Row) -> Row {

@@ -4,10 +4,13 @@ use crate::{
     error::RetrievalError,
     plans::{Again, Plan, PlanApproval, PlanState, chosen_items},
 };
-use holdfast_index::{MAX_UPDATES, UpdateOutcome, Work, WorkKind};
+use holdfast_index::{UpdateOutcome, Work, WorkKind};
 use holdfast_ledger::Agent;
 use holdfast_model::{ArchiveId, MatterId, PlanId};
-use std::{collections::HashSet, path::PathBuf};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+};
 
 /// What starting a retrieval did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,7 +76,7 @@ impl Desk {
         };
         self.start_online(matter, &outside, only.is_some(), by, copy_to.as_ref()).await?;
         if let Some(folder) = &copy_to {
-            self.copy_what_is_verified(matter, &ids, folder).await?;
+            self.copy_what_is_verified(matter, &ids, folder, by).await?;
         }
         self.hurry(matter).await?;
         let wanted: HashSet<&ArchiveId> = ids.iter().collect();
@@ -98,11 +101,16 @@ impl Desk {
             return Err(RetrievalError::PlanNeeded { offline });
         }
         let at_rest = self.matter(matter).await?;
+        let mut stored = self.jobs_by_id(matter).await?;
+        let new: Vec<ArchiveId> = ids.iter().filter(|id| !stored.contains_key(&job_id(matter, id))).cloned().collect();
+        let mut new_rows = self.rows(&new).await?.into_iter();
         let mut rows: Vec<Work> = Vec::new();
         for id in ids {
-            let there = self.parts().work.get(WorkKind::Retrieval, &job_id(matter, id)).await?;
-            let (mut job, rev, state) = match there {
-                None => (self.new_job(&at_rest, id).await?, 0, JobState::Requested),
+            let (mut job, rev, state) = match stored.remove(&job_id(matter, id)) {
+                None => {
+                    let row = new_rows.next().ok_or_else(|| RetrievalError::NoRecording(id.clone()))?;
+                    (self.new_job(&at_rest, row)?, 0, JobState::Requested)
+                }
                 Some(work) => {
                     let state = JobState::parse(&work.state).unwrap_or(JobState::Requested);
                     (read_doc::<Job>(&work)?, work.rev, state)
@@ -121,7 +129,7 @@ impl Desk {
                 rows.push(row);
             }
         }
-        for batch in rows.chunks(MAX_UPDATES) {
+        for batch in rows.chunks(self.parts().work.max_updates()) {
             if let UpdateOutcome::Conflict { .. } = self.parts().work.update_many(batch.to_vec()).await? {
                 return Err(RetrievalError::Contended(matter.to_string()));
             }
@@ -129,11 +137,18 @@ impl Desk {
         Ok(())
     }
 
+    /// The matter's jobs under their ids.
+    pub(crate) async fn jobs_by_id(&self, matter: &MatterId) -> Result<HashMap<String, Work>, RetrievalError> {
+        let stored = self.all_work(WorkKind::Retrieval, Some(matter.as_str()), &[]).await?;
+        Ok(stored.into_iter().map(|w| (w.id.clone(), w)).collect())
+    }
+
     /// A person names recordings that another desk was to fetch, and that nobody is at now: they are taken from it.
     async fn take_over(&self, matter: &MatterId, ids: &[ArchiveId], by: &Agent) -> Result<(), RetrievalError> {
         let now = self.now();
+        let mut stored = self.jobs_by_id(matter).await?;
         for id in ids {
-            let Some(work) = self.parts().work.get(WorkKind::Retrieval, &job_id(matter, id)).await? else { continue };
+            let Some(work) = stored.remove(&job_id(matter, id)) else { continue };
             let idle = work.lease.as_ref().is_none_or(|l| l.until <= now);
             let fetching = JobState::parse(&work.state).is_some_and(JobState::is_at_a_desk);
             if idle && fetching && self.elsewhere(&read_doc::<Job>(&work)?).is_some() {
@@ -173,9 +188,11 @@ impl Desk {
         matter: &MatterId,
         ids: &[ArchiveId],
         folder: &std::path::Path,
+        by: &Agent,
     ) -> Result<(), RetrievalError> {
+        let mut stored = self.jobs_by_id(matter).await?;
         for id in ids {
-            let Some(work) = self.parts().work.get(WorkKind::Retrieval, &job_id(matter, id)).await? else { continue };
+            let Some(work) = stored.remove(&job_id(matter, id)) else { continue };
             let state = JobState::parse(&work.state);
             if state.is_some_and(|s| JobState::ACTIVE.contains(&s)) {
                 // On its way already: it is copied there too once it is verified.
@@ -189,7 +206,7 @@ impl Desk {
                 continue;
             }
             self.check_desk_copy(&job, &work).await?;
-            let copied = self.hand_out(&job, folder).await?;
+            let copied = self.hand_out(&job, folder, by, None).await?;
             self.change(WorkKind::Retrieval, &work.id, |_, doc: &mut Job| {
                 doc.copied = Some(copied.clone());
                 Ok(true)

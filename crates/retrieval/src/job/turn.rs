@@ -2,11 +2,11 @@
 //! that what one of them has asked for is seen by the next before it asks, whatever the matter: nothing is brought back twice.
 //! The row that says so also keeps how much each limited speed of the account has to do.
 
-use super::Row;
+use super::{JobState, Row};
 use crate::{
     desk::{Desk, read_doc, write_doc},
     error::RetrievalError,
-    plan::gib_ms,
+    plan::{self, PlanInput, gib_ms},
 };
 use holdfast_index::{Claim, UpdateOutcome, Work, WorkKind};
 use holdfast_model::RehydrationSpeed;
@@ -25,10 +25,6 @@ const AHEAD_MS: i64 = 60_000;
 pub(super) struct Lanes(BTreeMap<String, Timestamp>);
 
 impl Lanes {
-    fn name(class: &str, speed: RehydrationSpeed) -> String {
-        format!("{class}/{}", crate::plan::speed_word(speed))
-    }
-
     /// Puts so many bytes into a lane, or says when there is room for them.
     pub(super) fn take(
         &mut self,
@@ -37,7 +33,7 @@ impl Lanes {
         busy_ms: u64,
         now: Timestamp,
     ) -> Result<(), Timestamp> {
-        let busy = self.0.entry(Self::name(class, speed)).or_insert(now);
+        let busy = self.0.entry(plan::Lanes::name(class, speed)).or_insert(now);
         let from = (*busy).max(now);
         let ahead = SignedDuration::from_millis(AHEAD_MS);
         if from.as_millisecond() - now.as_millisecond() > AHEAD_MS {
@@ -50,7 +46,7 @@ impl Lanes {
 
     /// Takes bytes out again that were not asked for after all.
     pub(super) fn give_back(&mut self, class: &str, speed: RehydrationSpeed, busy_ms: u64) {
-        if let Some(busy) = self.0.get_mut(&Self::name(class, speed)) {
+        if let Some(busy) = self.0.get_mut(&plan::Lanes::name(class, speed)) {
             let by = SignedDuration::from_millis(i64::try_from(busy_ms).unwrap_or(i64::MAX));
             *busy = busy.saturating_sub(by).unwrap_or(*busy);
         }
@@ -111,6 +107,33 @@ impl Desk {
             tracing::info!("the turn to ask was taken over");
         }
         Ok(())
+    }
+
+    /// What the limited speeds that these recordings could take have to do before them: what was asked for, and what was approved and
+    /// waits, for whatever matter.
+    pub(crate) async fn busy_lanes(&self, inputs: &[PlanInput]) -> Result<plan::Lanes, RetrievalError> {
+        let mut busy = plan::Lanes::default();
+        let classes = &self.parts().prices.classes;
+        let is_limited = |i: &PlanInput| {
+            let class = classes.get(&i.storage_class);
+            class.is_some_and(|c| c.speeds().any(|(_, prices)| prices.gib_per_hour.is_some()))
+        };
+        if !inputs.iter().any(is_limited) {
+            return Ok(busy);
+        }
+        let now = self.now().as_millisecond();
+        if let Some(turn) = self.parts().work.get(WorkKind::Turn, self.parts().store.reader.name()).await? {
+            for (name, until) in read_doc::<Lanes>(&turn)?.0 {
+                busy.add(name, u64::try_from(until.as_millisecond() - now).unwrap_or(0));
+            }
+        }
+        for work in self.job_rows(None, |state| state == JobState::Approved).await? {
+            let row = Row::read(work)?;
+            if let Some((speed, busy_ms)) = self.lane_ms(&row) {
+                busy.add(plan::Lanes::name(&row.job.storage_class, speed), busy_ms);
+            }
+        }
+        Ok(busy)
     }
 
     /// How long a row keeps its lane busy; none where its speed is not limited.

@@ -6,16 +6,19 @@ use super::{
     rehydrate::concluding,
 };
 use crate::{
-    desk::{Desk, passed},
+    desk::{Desk, draft, passed},
     error::RetrievalError,
     evidence::is_gone,
 };
 use holdfast_index::Work;
-use holdfast_ledger::{Action, EventOutcome, Phase};
+use holdfast_ledger::{Action, Agent, EventDraft, EventOutcome, Phase};
 use holdfast_model::{ArchiveId, Cancel, Fault as _, Fixity, MatterId, ProgressSink, Sha256Digest};
 use holdfast_store::StoreError;
 use holdfast_verify::{ObservedBytes, Outcome};
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// After so many broken-off reads in a row what came is taken for what there is, and verification says what is missing.
 const SHORT_READS_MAX: u32 = 3;
@@ -60,13 +63,13 @@ impl Desk {
             let _room = self.room_for(row)?;
             self.announce_download(row).await?;
             let bytes = match self.download_whole(row, progress, cancel).await {
-                Err(e) if is_gone(&e) => None,
-                other => Some(other?),
+                Err(e) if is_gone(&e) => Err(e.code()),
+                other => Ok(other?),
             };
             passed("retrieval.downloaded")?;
-            row.job.measured.clone_from(&bytes);
-            self.conclude_download(row).await?;
-            bytes.map(|fixity| (self.part_path(row), fixity))
+            row.job.measured = bytes.clone().ok();
+            self.conclude_download(row, &bytes).await?;
+            bytes.ok().map(|fixity| (self.part_path(row), fixity))
         } else {
             // Another process was at it: the bytes are measured again, wherever it left them.
             let found = self.find_bytes(row).await?;
@@ -113,15 +116,16 @@ impl Desk {
         Ok(done.fixity)
     }
 
-    async fn conclude_download(&self, row: &mut Row) -> Result<(), RetrievalError> {
+    /// `bytes`: what came, or the code of why there is nothing to come.
+    async fn conclude_download(&self, row: &mut Row, bytes: &Result<Fixity, &str>) -> Result<(), RetrievalError> {
         let mut outcome = self.job_draft(row, Action::Download, Phase::Outcome).moved("archive", "desk");
-        match &row.job.measured {
-            Some(fixity) => {
+        match bytes {
+            Ok(fixity) => {
                 outcome.digest_after = Some(fixity.digest);
                 outcome = outcome.outcome(EventOutcome::Succeeded).detail("size_bytes", fixity.size_bytes.to_string());
             }
-            None => {
-                outcome.code = Some("store.not_found".into());
+            Err(code) => {
+                outcome.code = Some((*code).to_owned());
                 outcome = outcome.outcome(EventOutcome::Failed);
             }
         }
@@ -169,6 +173,8 @@ impl Desk {
         passed("retrieval.verified")?;
         let good = report.outcome != Outcome::Failed;
         if let Some((from, fixity)) = bytes {
+            // Only under a lease that still is this process's: another one may be at the same file.
+            self.keep_one(row).await?;
             let to = if good { self.final_path(row) } else { self.aside_path(row) };
             row.job.stamp = Some(self.put(from, &to, fixity.digest).await?);
             row.job.measured = Some(fixity);
@@ -192,8 +198,10 @@ impl Desk {
         row.job.verified_at = Some(self.now());
         (row.job.problem, row.job.faults) = (None, 0);
         if good && let Some(folder) = row.job.copy_to.clone() {
-            match self.hand_out(&row.job, &folder).await {
+            let once = row.token_of("copy", row.job.downloads);
+            match self.hand_out(&row.job, &folder, &self.agent(), Some(once)).await {
                 Ok(copy) => row.job.copied = Some(copy),
+                Err(e @ RetrievalError::Ledger(_)) => return Err(e),
                 Err(e) => row.job.remarks.push(format!("It could not be copied to {}: {e}.", folder.display())),
             }
         }
@@ -201,12 +209,19 @@ impl Desk {
         self.save(vec![row.clone().to(state, None)]).await
     }
 
-    /// Puts a file in its place and tells what it looks like there. One that is there already was put there before a crash.
+    /// Puts a file in its place and tells what it looks like there. One that is there already was put there before a crash, or by a
+    /// process that took this one for dead.
     async fn put(&self, from: PathBuf, to: &Path, digest: Sha256Digest) -> Result<Stamp, RetrievalError> {
         let to = to.to_owned();
         blocking(move || {
             if from != to {
-                place(&from, &to)?;
+                match place(&from, &to) {
+                    Err(RetrievalError::Io { source, .. })
+                        if source.kind() == io::ErrorKind::NotFound
+                            && std::fs::symlink_metadata(&to).is_ok_and(|m| m.is_file())
+                            && measure(&to)?.digest == digest => {}
+                    placed => placed?,
+                }
                 forget_record(&from);
             }
             Stamp::of(&to, digest)
@@ -223,7 +238,10 @@ impl Desk {
                 let state = JobState::parse(&row.work.state).unwrap_or(JobState::Available);
                 return self.save(vec![row.to(state, None)]).await;
             }
-            RetrievalError::Store(StoreError::Offline(_)) => {
+            RetrievalError::Store(StoreError::Offline(at))
+                if Self::is_fetchable(&row)
+                    && (&at.bucket, &at.key) == (&row.job.locator.bucket, &row.job.locator.key) =>
+            {
                 let mut outcome = self.job_draft(&row, Action::Download, Phase::Outcome).moved("archive", "desk");
                 outcome.code = Some(error.code().into());
                 if row.job.intent.is_some() {
@@ -353,17 +371,37 @@ impl Desk {
         Ok(aside)
     }
 
-    /// Copies a verified file to a folder of the person's choice, under a name that says what it is.
-    pub(super) async fn hand_out(&self, job: &Job, folder: &Path) -> Result<PathBuf, RetrievalError> {
+    /// Copies a verified file to a folder of the person's choice, under a name that says what it is. The ledger says that a copy left
+    /// the desk, not where to: a path may name people. `once` is the token of a copy that a repeated step does not make twice.
+    pub(super) async fn hand_out(
+        &self,
+        job: &Job,
+        folder: &Path,
+        by: &Agent,
+        once: Option<String>,
+    ) -> Result<PathBuf, RetrievalError> {
         let (Some(name), Some(fixity)) = (&job.file, &job.measured) else {
             return Err(RetrievalError::NoRecording(job.archive_id.clone()));
         };
+        let mut announced = draft(Action::Export, Phase::Intent, by, &job.matter, Some(&job.archive_id))
+            .object(&job.locator)
+            .moved("desk", "a folder outside")
+            .detail("exhibit", &job.exhibit);
+        announced.digest_before = Some(fixity.digest);
+        let mut outcome = EventDraft { phase: Phase::Outcome, ..announced.clone() };
+        announced.idempotency = once;
+        let intent = self.note(announced).await?;
+        passed("retrieval.copy_intended")?;
         let from = self.matter_folder(&job.matter).join(name);
         let (to, digest) = (folder.join(name), fixity.digest);
-        blocking(move || {
-            copy_new(&from, &to, digest)?;
-            Ok(to)
-        })
-        .await
+        let copied = blocking(move || copy_new(&from, &to, digest).map(|()| to)).await;
+        passed("retrieval.copied")?;
+        outcome.digest_after = copied.is_ok().then_some(digest);
+        outcome.code = copied.as_ref().err().map(|e| e.code().to_owned());
+        outcome.outcome = Some(if copied.is_ok() { EventOutcome::Succeeded } else { EventOutcome::Failed });
+        outcome.intent = Some(intent);
+        outcome.idempotency = Some(format!("outcome:{intent}"));
+        self.conclude(vec![outcome]).await?;
+        copied
     }
 }

@@ -174,12 +174,12 @@ impl Desk {
     /// # Errors
     /// What the work store says.
     pub async fn matters_of(&self, id: &ArchiveId) -> Result<Vec<MatterId>, RetrievalError> {
-        // Rows are named `<archive id>/<matter>`, so all of one recording stand together.
+        // Rows are named `<archive id>/<matter>`, so all of one recording stand together; few are in many matters.
         let prefix = format!("{id}/");
         let (mut found, mut after) = (Vec::new(), prefix.clone());
         loop {
             let query =
-                ListWork { kind: WorkKind::MatterItem, parent: None, states: &[], after: Some(&after), limit: 64 };
+                ListWork { kind: WorkKind::MatterItem, parent: None, states: &[], after: Some(&after), limit: 8 };
             let page = self.parts().work.list(query).await?;
             let Some(last) = page.last() else { return Ok(found) };
             after.clone_from(&last.id);

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use refusal::{Refusal, RefusalCode};
 
+pub use lanes::Lanes;
+
 pub(crate) use lanes::gib_ms;
 pub(crate) use words::speed_word;
 
@@ -45,7 +47,7 @@ pub struct PlanInput {
 }
 
 /// What a plan is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     /// When it is due.
     pub deadline: Timestamp,
@@ -55,6 +57,8 @@ pub struct Terms {
     pub keep_days: u16,
     /// How speeds are chosen.
     pub choice: Choice,
+    /// What limited speeds already have to do.
+    pub lanes: Lanes,
 }
 
 /// How speeds are chosen.

@@ -64,14 +64,14 @@ struct Candidate {
 
 impl<'a> Planner<'a> {
     pub(super) fn new(terms: Terms, prices: &'a PriceList) -> Self {
-        let Terms { deadline, now, keep_days, choice } = terms;
+        let Terms { deadline, now, keep_days, choice, lanes } = terms;
         Self {
             deadline,
             now,
             keep_days,
             prices,
             choice,
-            lanes: Lanes::default(),
+            lanes,
             remarks: BTreeSet::new(),
             refused: BTreeMap::new(),
             early: (0, Money::ZERO),

@@ -42,7 +42,7 @@ fn input(n: usize, class: &str, size_bytes: u64) -> PlanInput {
 }
 
 fn plan(items: &[PlanInput], deadline: Timestamp, now: Timestamp, prices: &PriceList, choice: Choice) -> PlanBody {
-    super::plan(items, Terms { deadline, now, keep_days: 7, choice }, prices)
+    super::plan(items, Terms { deadline, now, keep_days: 7, choice, lanes: super::Lanes::default() }, prices)
 }
 
 fn prices() -> PriceList {

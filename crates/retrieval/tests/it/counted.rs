@@ -52,14 +52,14 @@ impl Rehydrator for Cloud {
         Ok(Ticket { availability: Availability::Offline, started: true })
     }
 
-    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {
+    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<Option<StorageState>>, StoreError> {
         self.0.note("store.status");
         let deep = StorageState {
             tier: StorageTier::DeepCold,
             storage_class: "DEEP_ARCHIVE".into(),
             availability: Availability::Offline,
         };
-        Ok(vec![deep; of.len()])
+        Ok(vec![Some(deep); of.len()])
     }
 }
 

@@ -153,7 +153,7 @@ impl Rehydrator for Seam {
         self.0.bring_online(at, speed, keep_days).await
     }
 
-    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {
+    async fn status(&self, of: &[ObjectLocator]) -> Result<Vec<Option<StorageState>>, StoreError> {
         self.0.status_of(of).await
     }
 }

@@ -129,7 +129,7 @@ impl AzureStore {
         Ok(all)
     }
 
-    pub(super) async fn status_of(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {
+    pub(super) async fn status_of(&self, of: &[ObjectLocator]) -> Result<Vec<Option<StorageState>>, StoreError> {
         let wanted = |at: &ObjectLocator| Wanted { name: at.key.to_string(), version: at.version_id.clone() };
         let containers: HashSet<&str> = of.iter().map(|at| at.bucket.as_str()).collect();
         let mut found = HashMap::new();
@@ -137,19 +137,18 @@ impl AzureStore {
             let here = of.iter().filter(|at| at.bucket == container).map(wanted).collect();
             found.insert(container, self.look(container, here).await?);
         }
-        let mut seen = Vec::with_capacity(of.len());
-        for at in of {
-            let one = found.get(at.bucket.as_str()).and_then(|there| there.get(&wanted(at))).and_then(Option::as_ref);
-            let one = one.ok_or_else(|| StoreError::NotFound(at.clone()))?;
-            seen.push((ObjectLocator { version_id: one.version.clone(), ..at.clone() }, one));
-        }
-        let classes: Vec<_> = seen.iter().map(|(_, one)| one.class.clone()).collect();
-        let state = |(storage_class, availability): (String, _)| StorageState {
-            tier: facts::tier_of(&storage_class),
-            storage_class,
-            availability,
+        let one = |at: &ObjectLocator| found.get(at.bucket.as_str())?.get(&wanted(at))?.as_ref();
+        let seen = of.iter().filter_map(|at| {
+            let one = one(at)?;
+            Some((ObjectLocator { version_id: one.version.clone(), ..at.clone() }, one))
+        });
+        let mut available = self.availability_of_all(seen.collect()).await?.into_iter();
+        let state = |at| {
+            let storage_class = one(at)?.class.clone();
+            let availability = available.next()?;
+            Some(StorageState { tier: facts::tier_of(&storage_class), storage_class, availability })
         };
-        Ok(classes.into_iter().zip(self.availability_of_all(seen).await?).map(state).collect())
+        Ok(of.iter().map(state).collect())
     }
 
     pub(super) async fn bring_online(
@@ -250,7 +249,9 @@ impl AzureStore {
         answer: Result<(), azure_core::Error>,
     ) -> Result<Ticket, StoreError> {
         let Err(e) = answer else {
-            return Ok(Ticket { availability: self.state(at).await?.0, started: true });
+            // It was taken; that nobody can say now how it stands is no refusal.
+            let now = self.state(at).await.map_or(UNDER_WAY, |(now, _)| now);
+            return Ok(Ticket { availability: now, started: true });
         };
         let pending = meaning_of(&e) == Some(Meaning::Pending);
         if pending || effect_unknown(&e) {

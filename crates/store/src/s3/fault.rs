@@ -6,7 +6,7 @@ use aws_sdk_s3::{
     config::http::HttpResponse,
     error::{ConnectorError, ProvideErrorMetadata, SdkError},
 };
-use holdfast_model::ObjectLocator;
+use holdfast_model::{ObjectLocator, causes};
 use std::{error::Error, io};
 
 /// What was being done when it failed.
@@ -82,16 +82,16 @@ where
         SdkError::DispatchFailure(failure) if is_about_credentials(failure.as_connector_error()) => {
             no_credentials(doing)
         }
-        SdkError::ConstructionFailure(_) if chain(error).contains("credential") => no_credentials(doing),
-        SdkError::DispatchFailure(failure) if failure.is_timeout() => io(io::ErrorKind::TimedOut, chain(error)),
-        SdkError::ResponseError(_) => io(io::ErrorKind::InvalidData, chain(error)),
-        _ => io(io::ErrorKind::ConnectionAborted, chain(error)),
+        SdkError::ConstructionFailure(_) if causes(error).contains("credential") => no_credentials(doing),
+        SdkError::DispatchFailure(failure) if failure.is_timeout() => io(io::ErrorKind::TimedOut, causes(error)),
+        SdkError::ResponseError(_) => io(io::ErrorKind::InvalidData, causes(error)),
+        _ => io(io::ErrorKind::ConnectionAborted, causes(error)),
     }
 }
 
 /// A fault for the body of an answer, after its headers came.
 pub(super) fn of_body(doing: &Doing<'_>, error: &dyn Error) -> StoreError {
-    StoreError::Io { action: doing.action(), source: io::Error::new(io::ErrorKind::ConnectionReset, texts(error)) }
+    StoreError::Io { action: doing.action(), source: io::Error::new(io::ErrorKind::ConnectionReset, causes(error)) }
 }
 
 fn no_credentials(doing: &Doing<'_>) -> StoreError {
@@ -99,25 +99,7 @@ fn no_credentials(doing: &Doing<'_>) -> StoreError {
 }
 
 fn is_about_credentials(error: Option<&ConnectorError>) -> bool {
-    error.is_some_and(|e| texts(e).to_ascii_lowercase().contains("credential"))
-}
-
-fn chain<E: Error + 'static>(error: &SdkError<E, HttpResponse>) -> String {
-    texts(error)
-}
-
-/// The error and its causes in one line. None of the SDK's connector errors contains an address with a signature.
-fn texts(error: &dyn Error) -> String {
-    let (mut text, mut cause) = (error.to_string(), error.source());
-    while let Some(error) = cause {
-        let part = error.to_string();
-        if !text.ends_with(&part) {
-            text.push_str(": ");
-            text.push_str(&part);
-        }
-        cause = error.source();
-    }
-    text
+    error.is_some_and(|e| causes(e).to_ascii_lowercase().contains("credential"))
 }
 
 /// Only for answers without a code, as HEAD's are: see `S3Store::explain`, which asks for the code where this cannot tell.

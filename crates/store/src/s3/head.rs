@@ -103,10 +103,10 @@ impl S3Store {
     }
 
     fn facts(&self, at: &ObjectLocator, out: &HeadObjectOutput) -> Result<Head, StoreError> {
-        let damaged = |detail: &str| StoreError::Damaged { what: at.to_string(), detail: detail.to_owned() };
+        let odd = |detail: &str| StoreError::odd_answer(at, detail);
         let version_id = out.version_id().map(str::to_owned);
         if at.version_id.is_some() && version_id.is_some() && at.version_id != version_id {
-            return Err(damaged("the provider answered for another version than asked for"));
+            return Err(odd("the provider answered for another version than asked for"));
         }
         let mut metadata: BTreeMap<String, String> =
             out.metadata().map(|m| m.iter().map(|(k, v)| (k.clone(), v.clone())).collect()).unwrap_or_default();
@@ -116,7 +116,7 @@ impl S3Store {
         let size_bytes = out.content_length().and_then(|n| u64::try_from(n).ok());
         let info = ObjectInfo {
             locator: self.at(&at.bucket, at.key.clone(), version_id.or_else(|| at.version_id.clone())),
-            size_bytes: size_bytes.ok_or_else(|| damaged("the provider does not say its length"))?,
+            size_bytes: size_bytes.ok_or_else(|| odd("the provider does not say its length"))?,
             sha256: digest.and_then(|d| d.trim().parse::<Sha256Digest>().ok()),
             media_type: out.content_type().unwrap_or("application/octet-stream").to_owned(),
             tags: BTreeMap::new(),
@@ -125,7 +125,7 @@ impl S3Store {
             storage_class,
             retention: retention(out.object_lock_mode(), out.object_lock_retain_until_date()),
             legal_hold: out.object_lock_legal_hold_status() == Some(&ObjectLockLegalHoldStatus::On),
-            created_at: out.last_modified().and_then(whole_seconds).ok_or_else(|| damaged("it has no date"))?,
+            created_at: out.last_modified().and_then(whole_seconds).ok_or_else(|| odd("it has no date"))?,
             metadata,
         };
         Ok(Head { info, write_id, untagged: out.tag_count() == Some(0) })

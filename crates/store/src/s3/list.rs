@@ -91,9 +91,9 @@ impl S3Store {
             return Ok(None);
         };
         let at = self.at(bucket, key, version.version_id().map(str::to_owned));
-        let damaged = |detail: &str| StoreError::Damaged { what: at.to_string(), detail: detail.to_owned() };
-        let size_bytes = version.size().and_then(|n| u64::try_from(n).ok()).ok_or_else(|| damaged("no length"))?;
-        let created_at = version.last_modified().and_then(whole_seconds).ok_or_else(|| damaged("no date"))?;
+        let odd = |detail: &str| StoreError::odd_answer(&at, detail);
+        let size_bytes = version.size().and_then(|n| u64::try_from(n).ok()).ok_or_else(|| odd("no length"))?;
+        let created_at = version.last_modified().and_then(whole_seconds).ok_or_else(|| odd("no date"))?;
         let storage_class = class::name(version.storage_class().map(|c| c.as_str()), None);
         let availability = availability(&storage_class, restore_status(version), self.clock.now());
         let tier = class::tier(&storage_class);

@@ -102,7 +102,9 @@ impl S3Store {
         let out = sent.map_err(|e| match fault::code(&e) {
             Some(fault::INVALID_RANGE) => Failed::Range,
             Some("NoSuchKey") if at.version_id.is_none() => Failed::Hidden,
-            Some(fault::CONDITION_FAILED) => Failed::Told(changed(at, "its bytes are others than a moment ago")),
+            Some(fault::CONDITION_FAILED) => {
+                Failed::Told(StoreError::odd_answer(at, "its bytes are others than a moment ago"))
+            }
             _ => Failed::Told(fault::of(&self.doing("reading", "s3:GetObjectVersion", at), &e)),
         })?;
         self.check_read(out.server_side_encryption(), out.ssekms_key_id()).map_err(Failed::Told)?;
@@ -114,22 +116,18 @@ impl S3Store {
 fn answer(at: &ObjectLocator, range: ByteRange, ranged: bool, out: GetObjectOutput) -> Result<Answer, StoreError> {
     let version_id = out.version_id().map(str::to_owned);
     if at.version_id.is_some() && version_id.is_some() && at.version_id != version_id {
-        return Err(changed(at, "the provider answered with another version than asked for"));
+        return Err(StoreError::odd_answer(at, "the provider answered with another version than asked for"));
     }
     let length = out.content_length().and_then(|n| u64::try_from(n).ok());
     let (start, end) = match (ranged, out.content_range().and_then(content_range)) {
-        (false, _) => (0, length.ok_or_else(|| changed(at, "the provider does not say its length"))?),
+        (false, _) => (0, length.ok_or_else(|| StoreError::odd_answer(at, "the provider does not say its length"))?),
         (true, Some((start, end))) if start == range.start && range.end.is_none_or(|e| end <= e) => (start, end),
-        (true, _) => return Err(changed(at, "the provider answered with other bytes than asked for")),
+        (true, _) => return Err(StoreError::odd_answer(at, "the provider answered with other bytes than asked for")),
     };
     if length.is_some_and(|n| n != end - start) {
-        return Err(changed(at, "the provider gives two lengths"));
+        return Err(StoreError::odd_answer(at, "the provider gives two lengths"));
     }
     Ok(Answer { e_tag: out.e_tag().map(str::to_owned), version_id, start, end, body: out.body })
-}
-
-fn changed(at: &ObjectLocator, detail: &str) -> StoreError {
-    StoreError::Damaged { what: at.to_string(), detail: detail.to_owned() }
 }
 
 /// `bytes 5-9/20` as the half-open 5..10.
@@ -187,7 +185,7 @@ impl Reading {
                 self.answer.body = answer.body;
                 Ok(())
             }
-            Ok(_) => Err(changed(&self.at, "it is shorter than a moment ago")),
+            Ok(_) => Err(StoreError::odd_answer(&self.at, "it is shorter than a moment ago")),
             Err(Failed::Told(e)) => Err(e),
             Err(Failed::Range | Failed::Hidden) => Err(fault),
         }

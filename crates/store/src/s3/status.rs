@@ -17,7 +17,7 @@ const WORTH_IT: usize = 12;
 type Open<'a> = BTreeMap<&'a ObjectKey, Vec<usize>>;
 
 impl S3Store {
-    pub(super) async fn states(&self, of: &[ObjectLocator]) -> Result<Vec<StorageState>, StoreError> {
+    pub(super) async fn states(&self, of: &[ObjectLocator]) -> Result<Vec<Option<StorageState>>, StoreError> {
         let mut buckets: BTreeMap<&str, Open<'_>> = BTreeMap::new();
         for (place, at) in of.iter().enumerate() {
             buckets.entry(&at.bucket).or_default().entry(&at.key).or_default().push(place);
@@ -26,7 +26,7 @@ impl S3Store {
         for (bucket, open) in buckets {
             self.of_bucket(bucket, of, open, &mut found).await?;
         }
-        found.into_iter().zip(of).map(|(a, at)| a.ok_or_else(|| StoreError::NotFound(at.clone()))).collect()
+        Ok(found)
     }
 
     async fn of_bucket(
@@ -47,11 +47,17 @@ impl S3Store {
             for key in open.keys().take(alone).copied().collect::<Vec<_>>() {
                 open.remove(key);
             }
-            let looks = ask.into_iter().map(|i| async move { Ok((i, self.look(&of[i]).await?.info.state())) });
-            let looks: Vec<(usize, StorageState)> =
-                futures_util::stream::iter(looks).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
+            let looks = ask.into_iter().map(|i| async move {
+                match self.look(&of[i]).await {
+                    Ok(seen) => Ok((i, Some(seen.info.state()))),
+                    Err(StoreError::NotFound(_)) => Ok((i, None)),
+                    Err(e) => Err(e),
+                }
+            });
+            let looks: Vec<(usize, Option<StorageState>)> =
+                futures_util::stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
             for (i, state) in looks {
-                found[i] = Some(state);
+                found[i] = state;
             }
         }
         Ok(())

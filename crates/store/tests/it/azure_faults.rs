@@ -223,7 +223,7 @@ async fn a_rehydration_is_started_once_whatever_was_answered() {
         let error = rehydrator.request(&at, RehydrationSpeed::Standard, 1).await.unwrap_err();
         assert_eq!(error.code(), code, "{kind:?}: {error}");
         desk.proxy.clear_faults();
-        let state = rehydrator.status(std::slice::from_ref(&at)).await.unwrap().remove(0);
+        let state = rehydrator.status(std::slice::from_ref(&at)).await.unwrap().remove(0).unwrap();
         assert_eq!(state.availability, Availability::Offline);
     }
     let unsupported = rehydrator.request(&at_of(&desk, "cold/none").await, RehydrationSpeed::Bulk, 1).await;
@@ -257,7 +257,7 @@ async fn what_lifecycle_takes_back_before_it_is_fetched_is_offline_again() {
     let rehydrator = desk.store.rehydrator.clone().unwrap();
     rehydrator.request(&at, RehydrationSpeed::Expedited, 7).await.unwrap();
     desk.clock.advance(Duration::from_secs(3_600));
-    let state = async || rehydrator.status(std::slice::from_ref(&at)).await.unwrap().remove(0);
+    let state = async || rehydrator.status(std::slice::from_ref(&at)).await.unwrap().remove(0).unwrap();
     assert_eq!(state().await.availability, Availability::Online { until: None });
     desk.proxy.transition(&desk.bucket, "taken-back", "Archive").await;
     assert_eq!((state().await.availability, state().await.tier), (Availability::Offline, StorageTier::Cold));

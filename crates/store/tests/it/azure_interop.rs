@@ -119,7 +119,7 @@ async fn the_sdk_for_python_reads_checks_and_cannot_delete_and_what_it_wrote_is_
 
     // What Python asked for is seen as under way, and is made faster, not started again.
     let rehydrator = desk.store.rehydrator.clone().unwrap();
-    let state = rehydrator.status(std::slice::from_ref(&cold)).await.unwrap().remove(0);
+    let state = rehydrator.status(std::slice::from_ref(&cold)).await.unwrap().remove(0).unwrap();
     assert!(matches!(state.availability, Availability::Rehydrating { .. }));
     assert!(!rehydrator.request(&cold, RehydrationSpeed::Expedited, 1).await.unwrap().started);
     desk.clock.advance(Duration::from_secs(3_600));

@@ -1,5 +1,5 @@
 use super::{Subject, noise, options};
-use holdfast_model::{Availability, ObjectLocator, RehydrationSpeed, StorageTier};
+use holdfast_model::{Availability, ObjectKey, ObjectLocator, RehydrationSpeed, StorageTier};
 use holdfast_store::{Created, RehydrationOption, Rehydrator, StoreError};
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,8 @@ async fn put_cold(s: &Subject, key: &str) -> Created {
 }
 
 async fn state(s: &Subject, at: &ObjectLocator) -> Availability {
-    let status = s.store.rehydrator.as_ref().unwrap().status(std::slice::from_ref(at)).await.unwrap().remove(0);
+    let status =
+        s.store.rehydrator.as_ref().unwrap().status(std::slice::from_ref(at)).await.unwrap().remove(0).unwrap();
     assert_eq!(s.store.reader.head(at).await.unwrap().state(), status, "head tells what status tells");
     let listed = s.store.reader.list(&at.bucket, at.key.as_str(), None, 1).await.unwrap().objects.remove(0);
     assert_eq!(listed.state(), status, "a listing tells what status tells");
@@ -96,9 +97,11 @@ pub async fn keeps_one_rehydration(s: &Subject) {
     assert!(first.started && !second.started);
     assert_eq!(first.availability, second.availability);
     let other = put_cold(s, "cold/other").await.locator;
-    let both: [_; 2] = rehydrator.status(&[other.clone(), at.clone()]).await.unwrap().try_into().unwrap();
-    let both = both.map(|state| state.availability);
-    assert_eq!(both, [Availability::Offline, first.availability], "in the order asked");
+    let nowhere = ObjectLocator { key: ObjectKey::new("cold/nowhere".to_owned()).unwrap(), ..other.clone() };
+    let asked = rehydrator.status(&[other.clone(), nowhere, at.clone()]).await.unwrap();
+    let told: Vec<_> = asked.into_iter().map(|state| state.map(|s| s.availability)).collect();
+    let wanted = [Some(Availability::Offline), None, Some(first.availability)];
+    assert_eq!(told, wanted, "in the order asked, and one that is not there hides none of the others");
 }
 
 /// Where the store can, a faster request makes a pending one faster; a slower one never makes it slower.

@@ -358,14 +358,16 @@ impl Table {
             let asked = asked.map_err(|_| LedgerError::Internal("a request without keys"))?;
             let sent = self.client.batch_get_item().request_items(&self.name, asked).send().await;
             let answer = sent.map_err(|e| problem("read from the table", e))?;
-            found.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
+            let got = answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default();
             let left =
                 answer.unprocessed_keys.unwrap_or_default().remove(&self.name).map(|k| k.keys).unwrap_or_default();
-            if !left.is_empty() {
-                attempt += 1;
+            // What was left for its size comes with the next call; only where nothing came the table is asked for too much.
+            attempt = if got.is_empty() && !left.is_empty() { attempt + 1 } else { 0 };
+            if attempt > 0 {
                 pause(attempt, "read from the table").await?;
-                wanted.extend(left);
             }
+            found.extend(got);
+            wanted.extend(left);
         }
         Ok(found)
     }

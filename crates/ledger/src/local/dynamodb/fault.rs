@@ -4,7 +4,7 @@ use super::item::Item;
 use crate::local::{LedgerError, RemoteFault};
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use holdfast_model::FaultKind;
+use holdfast_model::{AwsRefusal, FaultKind, causes};
 use std::error::Error;
 
 /// A conditional write that was not done.
@@ -43,7 +43,7 @@ where
     E: ProvideErrorMetadata + Error + 'static,
 {
     let Some(service) = error.as_service_error() else {
-        let chain = chain_of(&error);
+        let chain = causes(&error);
         // The SDK tells missing credentials in words only.
         return if chain.to_ascii_lowercase().contains("credentials") {
             credentials(what, chain)
@@ -54,29 +54,22 @@ where
     };
     let code = service.code().unwrap_or("an error without a code");
     let detail = format!("{code}: {}", service.message().unwrap_or("no details"));
-    match code {
-        "ProvisionedThroughputExceededException" | "ThrottlingException" | "Throttling" | "RequestLimitExceeded" => {
-            fault(what, detail, "ledger.throttled", FaultKind::Throttled, THROTTLED)
-        }
-        "AccessDeniedException" => {
+    match AwsRefusal::of_code(code) {
+        Some(AwsRefusal::Throttled) => fault(what, detail, "ledger.throttled", FaultKind::Throttled, THROTTLED),
+        Some(AwsRefusal::Denied) => {
             let next = "Ask the administrator of the cloud account for the right that the message names.";
             fault(what, detail, "ledger.denied", FaultKind::Denied, next)
         }
-        "ExpiredTokenException"
-        | "ExpiredToken"
-        | "UnrecognizedClientException"
-        | "MissingAuthenticationToken"
-        | "MissingAuthenticationTokenException"
-        | "InvalidClientTokenId" => credentials(what, detail),
-        "InvalidSignatureException" | "RequestTimeTooSkewed" | "RequestExpired" => {
+        Some(AwsRefusal::Credentials) => credentials(what, detail),
+        Some(AwsRefusal::Signature) => {
             let next = "Set this machine's clock (enable time synchronisation) and sign in again, then try again.";
             fault(what, detail, "ledger.signature", FaultKind::Denied, next)
         }
-        "ResourceNotFoundException" => {
+        Some(AwsRefusal::Missing) => {
             let next = "Check the table's name and region; `holdfast provision` makes the table.";
             fault(what, detail, "ledger.no_table", FaultKind::NotFound, next)
         }
-        _ => fault(
+        Some(AwsRefusal::Contended | AwsRefusal::Unavailable) | None => fault(
             what,
             detail,
             "ledger.remote",
@@ -93,14 +86,4 @@ fn credentials(what: &'static str, detail: String) -> LedgerError {
 
 fn fault(what: &'static str, detail: String, code: &'static str, kind: FaultKind, next: &str) -> LedgerError {
     RemoteFault { what: format!("{what} of the ledger"), detail, code, kind, next: next.to_owned() }.into()
-}
-
-/// An error and its causes in one line; the SDK's own text is "dispatch failure" and no more.
-fn chain_of(error: &dyn Error) -> String {
-    let (mut text, mut at) = (error.to_string(), error.source());
-    while let Some(cause) = at {
-        text = format!("{text}: {cause}");
-        at = cause.source();
-    }
-    text.chars().take(400).collect()
 }
