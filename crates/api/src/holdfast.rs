@@ -9,6 +9,7 @@ use crate::{
     open::Ground,
     secrets::Secrets,
     task::{Running, Task, lock},
+    under_way::UnderWay,
     usecase::Players,
 };
 use holdfast_index::{RecordingIndex, WorkStore};
@@ -46,6 +47,8 @@ pub struct Holdfast {
     /// What the archiver is made of, for comparing the index with manifests and ledger.
     pub(crate) catalogue: ArchiverParts,
     pub(crate) desk: Desk,
+    /// Retrievals that this process has under way.
+    pub(crate) under_way: UnderWay,
     pub(crate) players: Players,
     /// What is to be told to people elsewhere.
     pub(crate) outbox: Outbox,
@@ -76,6 +79,7 @@ pub(crate) struct Opened {
     pub(crate) keys: Keys,
     pub(crate) archiver: ArchiverParts,
     pub(crate) desk: Desk,
+    pub(crate) under_way: UnderWay,
     pub(crate) trouble: Option<ApiError>,
 }
 
@@ -130,6 +134,7 @@ impl Holdfast {
             archiver: Archiver::new(o.archiver.clone()),
             catalogue: o.archiver,
             desk: o.desk,
+            under_way: o.under_way,
             players: Players::default(),
             keys_sentence: o.keys.sentence,
             keys_place: o.keys.place,

@@ -18,6 +18,7 @@ pub mod provision;
 mod secrets;
 pub mod setup;
 mod task;
+mod under_way;
 mod usecase;
 mod words;
 

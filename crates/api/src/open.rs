@@ -5,10 +5,11 @@ use crate::{
     ApiError, ApiErrorKind, Caller, Holdfast,
     cloud::{Cloud, MirroredTiles, StoreTiles, azure_store, s3_store},
     config::{self, Config, IndexBackend, LoadedConfig, StoreBackend},
-    holdfast::OpenOptions,
+    holdfast::{OpenOptions, Opened},
     home::{self, Home, HomeLock},
     keys::{self, Keys},
     secrets::Secrets,
+    under_way::UnderWay,
 };
 use holdfast_index::{DynamoIndex, DynamoWork, RecordingIndex, SqliteIndex, SqliteWork, WorkStore};
 use holdfast_ingest::{ArchiverParts, TierPolicy};
@@ -391,6 +392,8 @@ pub(crate) async fn open(options: &OpenOptions, clock: Arc<dyn Clock>) -> Result
         Ok(()) => None,
     };
     let archiver = ground.archiver(store.clone(), Arc::clone(&index), Arc::clone(&work), ledger.clone());
-    let desk = ground.desk(store.clone(), Arc::clone(&index), Arc::clone(&work), ledger.clone())?;
-    Holdfast::assemble(ground, crate::holdfast::Opened { store, index, work, ledger, keys, archiver, desk, trouble })
+    let under_way = UnderWay::default();
+    let desk = ground.desk(store.clone(), Arc::clone(&index), under_way.over(Arc::clone(&work)), ledger.clone())?;
+    let opened = Opened { store, index, work, ledger, keys, archiver, desk, under_way, trouble };
+    Holdfast::assemble(ground, opened)
 }

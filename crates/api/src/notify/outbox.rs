@@ -146,17 +146,52 @@ impl Outbox {
         if self.is_prepared() {
             return Ok(());
         }
-        for channel in &self.channels {
-            let id = format!("{}/in-use", channel.channel());
-            if self.work.get(WorkKind::Notification, &id).await?.is_some() {
-                continue;
-            }
-            self.keep(matters, jobs, channel.channel(), State::Skipped).await?;
-            let row = Work::new(WorkKind::Notification, id, IN_USE, serde_json::Value::Null).of(channel.channel());
+        self.pass_over(matters, jobs).await?;
+        for channel in self.new_channels().await? {
+            let id = in_use(channel);
+            let row = Work::new(WorkKind::Notification, id, IN_USE, serde_json::Value::Null).of(channel);
             self.work.create(row).await?;
         }
         self.prepared.store(true, Ordering::Release);
         Ok(())
+    }
+
+    /// A part of [`Self::prepare`] that comes before it: where there are many matters, one after the other.
+    ///
+    /// # Errors
+    /// `index.*`.
+    pub(crate) async fn pass_over(&self, matters: &[Matter], jobs: &[JobView]) -> Result<(), ApiError> {
+        for channel in self.new_channels().await? {
+            self.keep(matters, jobs, channel, State::Skipped).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is something to pass over.
+    ///
+    /// # Errors
+    /// `index.*`.
+    pub(crate) async fn has_new_channel(&self) -> Result<bool, ApiError> {
+        Ok(!self.new_channels().await?.is_empty())
+    }
+
+    /// Channels that nobody has used here.
+    async fn new_channels(&self) -> Result<Vec<&str>, ApiError> {
+        let mut new = Vec::new();
+        for channel in self.channels() {
+            if self.work.get(WorkKind::Notification, &in_use(channel)).await?.is_none() {
+                new.push(channel);
+            }
+        }
+        Ok(new)
+    }
+
+    /// Whether there is something to tell in this state of things that this process does not know to be kept. Of a matter with
+    /// something under way only that is needed.
+    pub(crate) fn has_news(&self, matters: &[Matter], jobs: &[JobView]) -> bool {
+        let kept = lock(&self.kept);
+        let notices = notices(matters, jobs, self.clock.now(), self.warn);
+        notices.iter().any(|(token, _)| self.channels().any(|c| !kept.contains(&row_id(c, token))))
     }
 
     /// Keeps what is to be told in this state of things. Doing it again, here or elsewhere, keeps nothing twice. Gives how many
@@ -176,7 +211,7 @@ impl Outbox {
         let now = self.clock.now();
         let mut rows = Vec::new();
         for (token, notice) in notices(matters, jobs, now, self.warn) {
-            let row_id = format!("{channel}/{token}");
+            let row_id = row_id(channel, &token);
             if lock(&self.kept).contains(&row_id) {
                 continue;
             }
@@ -309,6 +344,14 @@ impl Outbox {
         out.truncate(SHOWN);
         Ok(out)
     }
+}
+
+fn row_id(channel: &str, token: &str) -> String {
+    format!("{channel}/{token}")
+}
+
+fn in_use(channel: &str) -> String {
+    row_id(channel, "in-use")
 }
 
 /// How long to wait after so many attempts: full jitter (a random part of a doubling pause), and never less than the receiver asked

@@ -1,5 +1,5 @@
 use super::archive::id;
-use crate::{ApiError, Caller, Holdfast, dto::*, task::lock, words};
+use crate::{ApiError, Caller, Holdfast, dto::*, words};
 use holdfast_model::{ArchiveId, MatterId, PlanId, RehydrationSpeed};
 use holdfast_retrieval::{
     Choice, JobState, Matter, Money, NewMatter, Plan, PlanRequest as DeskPlanRequest, PlanState, RetrievalError,
@@ -7,12 +7,7 @@ use holdfast_retrieval::{
 use std::{
     collections::{BTreeMap, HashMap},
     path::PathBuf,
-    sync::Arc,
-    time::Duration,
 };
-
-/// Longest that the driver sleeps: another process may have begun something meanwhile.
-const DRIVER_REST: Duration = Duration::from_secs(5);
 
 impl Holdfast {
     /// Opens a matter.
@@ -203,139 +198,6 @@ impl Holdfast {
         self.remember_checkpoint().await;
         Ok(export_view(&made))
     }
-
-    /// Does what is due now for every retrieval, once.
-    ///
-    /// # Errors
-    /// `retrieval.*`; what stands in the way of one recording is told in its job.
-    pub async fn drive_once(&self) -> Result<(), ApiError> {
-        self.before_driving().await?;
-        let (sink, cancel) = self.task("retrieve");
-        self.desk.drive(None, sink.as_ref(), &cancel).await?;
-        drop(sink);
-        if !self.outbox.is_silent() {
-            self.tell_elsewhere(&self.desk.jobs(None, true).await?).await;
-        }
-        Ok(())
-    }
-
-    /// What is so already is no news, and events are in the name of whoever this is now.
-    async fn before_driving(&self) -> Result<(), ApiError> {
-        self.desk.set_cloud_identity(self.identity.now());
-        if self.outbox.is_prepared() {
-            return Ok(());
-        }
-        let (matters, jobs) = (self.desk.matters().await?, self.desk.jobs(None, true).await?);
-        self.outbox.prepare(&matters, &jobs).await
-    }
-
-    /// Keeps what is to be told to people elsewhere, and tells what is due. Trouble with it never stands in the way of a retrieval.
-    async fn tell_elsewhere(&self, jobs: &[holdfast_retrieval::JobView]) {
-        let told = async {
-            if self.outbox.is_silent() {
-                return Ok(());
-            }
-            let matters = self.desk.matters().await?;
-            self.outbox.turn(&matters, jobs).await
-        };
-        if let Err(e) = told.await {
-            tracing::warn!(code = e.code, "notifications: {e}");
-        }
-    }
-
-    /// Drives retrievals until those of `matter` (or all) are done.
-    ///
-    /// # Errors
-    /// As [`Self::drive_once`].
-    pub async fn drive_until_done(&self, matter: Option<&str>) -> Result<(), ApiError> {
-        let matter: Option<MatterId> = matter.map(id).transpose()?;
-        let mut told = Told::default();
-        loop {
-            self.before_driving().await?;
-            let (sink, cancel) = self.task("retrieve");
-            let summary = self.desk.drive(matter.as_ref(), sink.as_ref(), &cancel).await?;
-            drop(sink);
-            let jobs = self.desk.jobs(matter.as_ref(), true).await?;
-            self.tell(&jobs, &mut told);
-            self.tell_elsewhere(&jobs).await;
-            if jobs.iter().all(|j| j.state.is_final() || !JobState::ACTIVE.contains(&j.state)) || cancel.is_cancelled()
-            {
-                return Ok(());
-            }
-            tokio::time::sleep(self.until(summary.next_due)).await;
-        }
-    }
-
-    fn until(&self, due: Option<jiff::Timestamp>) -> Duration {
-        let ms = due.map_or(1000, |d| d.as_millisecond() - self.clock.now().as_millisecond());
-        Duration::from_millis(u64::try_from(ms).unwrap_or(0)).clamp(Duration::from_millis(50), DRIVER_REST)
-    }
-
-    /// Drives retrievals in the background until closed; those begun before this process started go on.
-    pub fn start_driver(self: &Arc<Self>) {
-        let mut driver = lock(&self.driver);
-        if driver.is_some() {
-            return;
-        }
-        let me = Arc::clone(self);
-        *driver = Some(tokio::spawn(async move {
-            let mut told = Told::default();
-            loop {
-                if let Err(e) = me.before_driving().await {
-                    tracing::warn!(code = e.code, "notifications: {e}");
-                }
-                let (sink, cancel) = me.task("retrieve");
-                let due = match me.desk.drive(None, sink.as_ref(), &cancel).await {
-                    Ok(summary) => summary.next_due,
-                    Err(e) => {
-                        tracing::warn!(code = holdfast_model::Fault::code(&e), "driving retrievals: {e}");
-                        None
-                    }
-                };
-                drop(sink);
-                if let Ok(jobs) = me.desk.jobs(None, true).await {
-                    me.tell(&jobs, &mut told);
-                    me.tell_elsewhere(&jobs).await;
-                }
-                tokio::time::sleep(me.until(due).min(Duration::from_secs(2))).await;
-            }
-        }));
-    }
-
-    /// Tells listeners which jobs changed, and which matters came to their end.
-    fn tell(&self, jobs: &[holdfast_retrieval::JobView], told: &mut Told) {
-        let first = !told.begun;
-        told.begun = true;
-        for j in jobs {
-            let key = (j.job.matter.clone(), j.job.archive_id.clone());
-            let now = (j.state, j.job.done_bytes, j.job.problem.is_some());
-            if told.jobs.insert(key, now) != Some(now) && !first {
-                // Nobody listening is no error.
-                let _ = self.events.send(ApiEvent::Job { job: job_view(j) });
-            }
-        }
-        let mut matters: HashMap<&MatterId, (bool, u32, u32)> = HashMap::new();
-        for j in jobs {
-            let m = matters.entry(&j.job.matter).or_insert((true, 0, 0));
-            m.0 &= j.state.is_final();
-            m.1 += u32::from(j.state == JobState::Verified);
-            m.2 += u32::from(j.state == JobState::Failed);
-        }
-        for (matter, (done, verified, failed)) in matters {
-            let before = told.matters.insert(matter.clone(), done);
-            if done && before == Some(false) {
-                let _ = self.events.send(ApiEvent::MatterReady { matter_id: matter.to_string(), verified, failed });
-            }
-        }
-    }
-}
-
-/// What listeners know already.
-#[derive(Default)]
-struct Told {
-    begun: bool,
-    jobs: HashMap<(MatterId, ArchiveId), (JobState, u64, bool)>,
-    matters: HashMap<MatterId, bool>,
 }
 
 fn ids(texts: &[String]) -> Result<Vec<ArchiveId>, ApiError> {
@@ -487,7 +349,7 @@ fn availability(a: &holdfast_model::Availability, now: jiff::Timestamp) -> Strin
     .into()
 }
 
-fn job_view(j: &holdfast_retrieval::JobView) -> JobView {
+pub(super) fn job_view(j: &holdfast_retrieval::JobView) -> JobView {
     let time = |t: Option<jiff::Timestamp>| t.map(|t| t.to_string());
     let job = &j.job;
     JobView {

@@ -4,6 +4,7 @@ mod archive;
 mod archiver;
 mod costs;
 mod desk;
+mod drive;
 mod link;
 mod play;
 mod provision;
