@@ -10,10 +10,12 @@ use crate::{
     home::{HomeLock, write_atomic},
     keys::{KeyringSecrets, SecretStore as _, aside, home_id, keyring_error, unreadable},
 };
+use base64::{Engine as _, prelude::BASE64_STANDARD};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -140,13 +142,22 @@ impl Secrets {
     /// The secret, where one was entered or given.
     ///
     /// # Errors
-    /// `credentials.locked` where one was entered and the keyring does not give it; `credentials.file`.
+    /// `credentials.locked` where one was entered and the keyring does not give it; `credentials.file`; `credentials.form`, as
+    /// what cannot be used is never taken for nothing given.
     pub(crate) fn get(&self, name: &SecretName) -> Result<Option<Zeroizing<String>>, ApiError> {
+        let found = self.read(name)?;
+        if let Some(value) = &found {
+            check_form(name, value)?;
+        }
+        Ok(found)
+    }
+
+    fn read(&self, name: &SecretName) -> Result<Option<Zeroizing<String>>, ApiError> {
         #[cfg(test)]
         if let Some(found) = self.fixed.get(&name.text()) {
             return Ok(Some(Zeroizing::new(found.clone())));
         }
-        if let Some(found) = given(name)? {
+        if let Some(found) = given(name, |v| std::env::var_os(v))? {
             return Ok(Some(found));
         }
         if !self.record()?.entered.contains_key(&name.text()) {
@@ -260,41 +271,72 @@ fn connected() -> Result<KeyringSecrets, ApiError> {
 }
 
 /// What the environment gives, itself or through a file.
-fn given(name: &SecretName) -> Result<Option<Zeroizing<String>>, ApiError> {
+fn given(
+    name: &SecretName,
+    environment: impl Fn(&str) -> Option<OsString>,
+) -> Result<Option<Zeroizing<String>>, ApiError> {
     let variable = name.variable();
-    if let Ok(value) = std::env::var(&variable) {
-        return Ok(Some(Zeroizing::new(value)));
+    let line = |text: String| Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned());
+    if let Some(value) = environment(&variable) {
+        return value.into_string().map(|v| Some(line(v))).map_err(|_| wrong_form(name, "it is not UTF-8"));
     }
-    let Some(path) = std::env::var_os(format!("{variable}_FILE")) else { return Ok(None) };
+    let Some(path) = environment(&format!("{variable}_FILE")) else { return Ok(None) };
     let text = std::fs::read_to_string(&path).map_err(|e| {
         let message = format!("{variable}_FILE names {}, which cannot be read: {e}", Path::new(&path).display());
         ApiError::new(ApiErrorKind::Failure, "credentials.file", message, "Check the path and the rights of the file.")
     })?;
-    Ok(Some(Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned())))
+    Ok(Some(line(text)))
 }
 
 fn check_form(name: &SecretName, value: &str) -> Result<(), ApiError> {
-    let wrong = |what: &str| {
-        let message = format!("this is no value for `{}`: {what}", name.text());
-        Err(ApiError::usage("credentials.form", message, name.meaning()))
-    };
     if value.is_empty() || value.len() > SECRET_MAX_BYTES {
-        return wrong("it is empty or longer than 16 KiB");
+        return Err(wrong_form(name, "it is empty or longer than 16 KiB"));
     }
     match name {
-        SecretName::Aws if aws_keys(value).is_none() => wrong("expected the key's id and its secret on two lines"),
-        SecretName::AzureSas if !value.contains("sig=") => wrong("a shared access signature has sig= in it"),
-        SecretName::Webhook(_) if value.len() < 24 => wrong("it must have at least 24 characters"),
+        SecretName::Aws => aws_keys(value).map(drop),
+        SecretName::AzureSas if !value.contains("sig=") => {
+            Err(wrong_form(name, "a shared access signature has sig= in it"))
+        }
+        SecretName::Webhook(_) => webhook_key(name, value).map(drop),
         _ => Ok(()),
     }
 }
 
-/// Id, secret and session token out of the text that was entered.
-pub(crate) fn aws_keys(text: &str) -> Option<(String, String, Option<String>)> {
+/// Never with the value.
+fn wrong_form(name: &SecretName, what: &str) -> ApiError {
+    ApiError::usage("credentials.form", format!("this is no value for `{}`: {what}", name.text()), name.meaning())
+}
+
+/// Id, secret and session token of an access key.
+pub(crate) type AwsKeys = (String, String, Option<String>);
+
+/// The access key in the text that was entered.
+///
+/// # Errors
+/// `credentials.form`.
+pub(crate) fn aws_keys(text: &str) -> Result<AwsKeys, ApiError> {
     let mut lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
-    let (id, secret, token) = (lines.next()?, lines.next()?, lines.next());
-    let fits = (16..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
-    (fits && lines.next().is_none()).then(|| (id.to_owned(), secret.to_owned(), token.map(str::to_owned)))
+    let fits = |id: &&str| (16..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    match (lines.next().filter(fits), lines.next(), lines.next(), lines.next()) {
+        (Some(id), Some(secret), token, None) => Ok((id.to_owned(), secret.to_owned(), token.map(str::to_owned))),
+        _ => Err(wrong_form(&SecretName::Aws, "expected the key's id and its secret on two lines")),
+    }
+}
+
+/// The key that messages to a webhook are signed with: the bytes behind `whsec_`, or those of the text itself.
+///
+/// # Errors
+/// `credentials.form`, also where what stands behind `whsec_` is no base64: a receiver would decode it, and agree with nothing that
+/// was signed with the text.
+pub(crate) fn webhook_key(name: &SecretName, text: &str) -> Result<Zeroizing<Vec<u8>>, ApiError> {
+    if text.len() < 24 {
+        return Err(wrong_form(name, "it must have at least 24 characters"));
+    }
+    let key = match text.strip_prefix("whsec_") {
+        Some(coded) => BASE64_STANDARD.decode(coded).map_err(|_| wrong_form(name, "no base64 stands behind whsec_"))?,
+        None => text.as_bytes().to_vec(),
+    };
+    Ok(Zeroizing::new(key))
 }
 
 #[cfg(test)]
@@ -310,13 +352,38 @@ mod tests {
             assert_eq!(SecretName::parse(text).err().unwrap().code, "credentials.unknown");
         }
         assert!(check_form(&SecretName::Aws, "AKIAIOSFODNN7EXAMPLE\nsecret").is_ok());
-        for (name, value) in
-            [(SecretName::Aws, "AKIAIOSFODNN7EXAMPLE"), (SecretName::AzureSas, "sv=1"), (SecretName::SmtpPassword, "")]
-        {
+        let hook = || SecretName::Webhook("desk".into());
+        for (name, value) in [
+            (SecretName::Aws, "AKIAIOSFODNN7EXAMPLE"),
+            (SecretName::Aws, "no id at all\nsecret"),
+            (SecretName::AzureSas, "sv=1"),
+            (SecretName::SmtpPassword, ""),
+            (hook(), "too short to sign with"),
+            (hook(), "whsec_this is no base64 at all"),
+        ] {
             let e = check_form(&name, value).unwrap_err();
             assert_eq!(e.code, "credentials.form");
             assert!(value.is_empty() || !format!("{e:?}").contains(value), "values are never repeated: {e:?}");
         }
+    }
+
+    #[test]
+    fn what_is_given_and_cannot_be_used_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        let hook = SecretName::Webhook("desk".into());
+        for (name, value) in [(&hook, ""), (&hook, "\n"), (&SecretName::SmtpPassword, ""), (&SecretName::Aws, "AKIA")] {
+            std::fs::write(&file, value).unwrap();
+            let variable = name.variable();
+            let direct = given(name, |v| (v == variable).then(|| value.into())).unwrap().unwrap();
+            let in_file = given(name, |v| (v == format!("{variable}_FILE")).then(|| file.clone().into())).unwrap();
+            for found in [direct, in_file.unwrap()] {
+                let secrets = Secrets::of(folder.path()).with(&[(&name.text(), found.as_str())]);
+                assert_eq!(secrets.get(name).unwrap_err().code, "credentials.form", "{name:?} {value:?}");
+            }
+        }
+        let kept = given(&hook, |v| v.ends_with("_DESK").then(|| "thirty characters to sign with\n".into()));
+        assert_eq!(kept.unwrap().unwrap().as_str(), "thirty characters to sign with");
     }
 
     #[test]

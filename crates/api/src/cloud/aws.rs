@@ -2,7 +2,7 @@ use super::{Identity, Network};
 use crate::{
     ApiError, ApiErrorKind,
     config::{AwsConfig, Config},
-    secrets::{SecretName, Secrets, aws_keys},
+    secrets::{AwsKeys, SecretName, Secrets, aws_keys},
 };
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_credential_types::{
@@ -48,8 +48,9 @@ impl Aws {
         identity: &Identity,
     ) -> Result<Self, ApiError> {
         let settings = config.aws.clone();
-        let entered = secrets.get(&SecretName::Aws)?;
-        let found = tokio::time::timeout(FIND, sdk_config(&settings, entered.as_deref().map(String::as_str), network));
+        // What was entered and cannot be used is an error: the chain's credentials would be somebody else's.
+        let entered = secrets.get(&SecretName::Aws)?.map(|text| aws_keys(&text)).transpose()?;
+        let found = tokio::time::timeout(FIND, sdk_config(&settings, entered, network));
         let sdk = found.await.map_err(|_| no_credentials("finding them took too long"))?;
         let sdk = with_region(sdk, &settings)?;
         let sdk = with_role(sdk, &settings).await?;
@@ -103,7 +104,7 @@ impl Aws {
     }
 }
 
-async fn sdk_config(settings: &AwsConfig, entered: Option<&str>, network: &Network) -> SdkConfig {
+async fn sdk_config(settings: &AwsConfig, entered: Option<AwsKeys>, network: &Network) -> SdkConfig {
     let timeouts =
         TimeoutConfig::builder().connect_timeout(Duration::from_secs(5)).read_timeout(Duration::from_secs(60)).build();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
@@ -128,7 +129,7 @@ async fn sdk_config(settings: &AwsConfig, entered: Option<&str>, network: &Netwo
     if settings.use_dualstack {
         loader = loader.use_dual_stack(true);
     }
-    if let Some((id, secret, token)) = entered.and_then(aws_keys) {
+    if let Some((id, secret, token)) = entered {
         loader = loader.credentials_provider(Credentials::new(id, secret, token, None, "holdfast-keyring"));
     }
     loader.load().await
@@ -255,4 +256,18 @@ fn no_credentials(why: &str) -> ApiError {
         format!("there are no usable credentials for Amazon's services: {why}"),
         next,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_that_cannot_be_read_is_never_replaced_by_another_identity() {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = Secrets::of(folder.path()).with(&[("aws", "AKIAIOSFODNN7EXAMPLE")]);
+        let network = Network::new(&crate::config::NetworkConfig::default()).unwrap();
+        let refused = Aws::connect(&Config::default(), &secrets, &network, &Identity::default()).await;
+        assert_eq!(refused.unwrap_err().code, "credentials.form");
+    }
 }

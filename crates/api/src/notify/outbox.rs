@@ -22,12 +22,14 @@ const GIVE_UP: SignedDuration = SignedDuration::from_hours(24);
 /// First pause after a failure, doubled each time; the pause taken is a random part of it.
 const PAUSE: Duration = Duration::from_secs(10);
 const PAUSE_MAX: Duration = Duration::from_secs(3600);
-/// How long one is with a process that tells it. Longer than any channel takes.
+/// How long one is with a process that tells it: longer than [`LONGEST`], so that nobody else tells it meanwhile.
 const LEASE_MS: u64 = 120_000;
+/// How long telling one may take, however slowly a receiver answers step by step.
+const LONGEST: Duration = Duration::from_secs(60);
 /// How often it is asked what is due where nothing new came up: each asking costs a query.
 const ASK_EVERY_MS: i64 = 15_000;
-/// How many are taken at once.
-const AT_ONCE: usize = 16;
+/// How many are told over a channel in one turn.
+const A_TURN: usize = 16;
 /// Most that a list shows.
 const SHOWN: usize = 200;
 const PAGE: usize = 500;
@@ -245,23 +247,28 @@ impl Outbox {
         Ok(())
     }
 
-    /// Tells what is due. Gives how many were told.
+    /// Tells what is due. Gives how many were told. Each is claimed when its turn comes, as those waiting behind slow ones would
+    /// outlive a lease; a channel that failed is left alone until the next asking.
     ///
     /// # Errors
     /// `index.*`; that a channel fails is no error but is kept and tried again.
     pub(crate) async fn deliver(&self) -> Result<usize, ApiError> {
         let mut told = 0;
         for channel in &self.channels {
-            let claim = Claim {
-                kind: WorkKind::Notification,
-                states: &[State::Pending.as_str()],
-                parent: Some(channel.channel()),
-                owner: &self.owner,
-                lease_ms: LEASE_MS,
-                limit: AT_ONCE,
-            };
-            for work in self.work.claim(claim).await? {
-                told += usize::from(self.tell(channel.as_ref(), work).await?);
+            for _ in 0..A_TURN {
+                let claim = Claim {
+                    kind: WorkKind::Notification,
+                    states: &[State::Pending.as_str()],
+                    parent: Some(channel.channel()),
+                    owner: &self.owner,
+                    lease_ms: LEASE_MS,
+                    limit: 1,
+                };
+                let Some(work) = self.work.claim(claim).await?.pop() else { break };
+                if !self.tell(channel.as_ref(), work).await? {
+                    break;
+                }
+                told += 1;
             }
         }
         Ok(told)
@@ -270,7 +277,8 @@ impl Outbox {
     async fn tell(&self, channel: &dyn Notifier, mut work: Work) -> Result<bool, ApiError> {
         let mut delivery: Delivery = serde_json::from_value(work.doc).map_err(|e| ApiError::internal(&e))?;
         step("notify.claimed");
-        let sent = channel.send(&delivery.id, &delivery.notice).await;
+        let sent = tokio::time::timeout(LONGEST, channel.send(&delivery.id, &delivery.notice)).await;
+        let sent = sent.unwrap_or_else(|_| Err(NotSent::because("it took longer than a minute")));
         step("notify.sent");
         delivery.attempts += 1;
         let now = self.clock.now();

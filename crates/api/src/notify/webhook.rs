@@ -2,7 +2,7 @@ use super::{NotSent, Notice, Notifier, secret_of, unusable};
 use crate::{
     ApiError,
     config::WebhookConfig,
-    secrets::{SecretName, Secrets},
+    secrets::{SecretName, Secrets, webhook_key},
 };
 use async_trait::async_trait;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -59,14 +59,8 @@ impl Webhook {
     }
 }
 
-/// The key in a secret: `whsec_` and base64, or the text itself.
-fn key_of(secret: &str) -> Vec<u8> {
-    let coded = secret.strip_prefix("whsec_").and_then(|b| BASE64_STANDARD.decode(b).ok());
-    coded.unwrap_or_else(|| secret.as_bytes().to_vec())
-}
-
-fn sign(secret: &str, id: &str, timestamp: i64, body: &[u8]) -> Option<String> {
-    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(&key_of(secret)).ok()?;
+fn sign(key: &[u8], id: &str, timestamp: i64, body: &[u8]) -> Option<String> {
+    let mut mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(key).ok()?;
     mac.update(format!("{id}.{timestamp}.").as_bytes());
     mac.update(body);
     Some(format!("v1,{}", BASE64_STANDARD.encode(mac.finalize().into_bytes())))
@@ -98,7 +92,8 @@ impl Notifier for Webhook {
         let now = self.clock.now();
         let body = json!({ "type": notice.event(), "timestamp": now.to_string(), "data": notice }).to_string();
         let timestamp = now.as_second();
-        let signature = sign(&secret, id, timestamp, body.as_bytes())
+        let key = webhook_key(&self.name, &secret).map_err(|e| NotSent::because(e.message))?;
+        let signature = sign(&key, id, timestamp, body.as_bytes())
             .ok_or_else(|| NotSent::because("the secret cannot be signed with"))?;
         let asked = self
             .client
@@ -141,14 +136,14 @@ mod tests {
     #[test]
     fn signed_as_the_specification_has_it() {
         // The example of the specification's reference libraries.
-        let signature = sign(
-            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-            "msg_p5jXN8AQM9LWM0D4loKWxJek",
-            1_614_265_330,
-            br#"{"test": 2432232314}"#,
-        );
+        let name = SecretName::Webhook("desk".into());
+        let key = webhook_key(&name, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let signature = sign(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, br#"{"test": 2432232314}"#);
         assert_eq!(signature.as_deref(), Some("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="));
-        assert_eq!(key_of("plain text of thirty characters"), b"plain text of thirty characters");
+        assert_eq!(
+            **webhook_key(&name, "plain text of thirty characters").unwrap(),
+            *b"plain text of thirty characters"
+        );
     }
 
     #[test]

@@ -225,6 +225,52 @@ async fn dying_between_sending_and_marking_tells_again_under_the_same_id() {
     assert_eq!(second.deliver().await.unwrap(), 0);
 }
 
+/// A channel that takes twenty seconds for each, while another process looks for what is due.
+struct Slow {
+    clock: ManualClock,
+    heard: Arc<Fake>,
+    rival: Outbox,
+}
+
+#[async_trait]
+impl Notifier for Slow {
+    fn channel(&self) -> &str {
+        self.heard.channel()
+    }
+    async fn send(&self, id: &str, notice: &Notice) -> Result<(), NotSent> {
+        self.clock.advance(Duration::from_secs(20));
+        self.heard.send(id, notice).await?;
+        if self.heard.heard.lock().unwrap().len() == 8 {
+            self.rival.deliver().await.unwrap();
+        }
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn many_over_a_slow_channel_are_told_once_each() {
+    let bench = Bench::new().await;
+    let heard = Arc::new(Fake { heard: Mutex::default(), hangs: false });
+    let (mut matters, mut jobs) = (Vec::new(), Vec::new());
+    for n in 0..12 {
+        let (mut matter, mut job) = (bench.matter(), bench.job("a", JobState::Verified));
+        matter.matter_id = format!("M-{n}").parse().unwrap();
+        job.job.matter = matter.matter_id.clone();
+        (matters.push(matter), jobs.push(job));
+    }
+    let rival = bench.outbox(vec![heard.clone()]);
+    let slow = Slow { clock: bench.clock.clone(), heard: heard.clone(), rival };
+    let outbox = bench.outbox(vec![Arc::new(slow)]);
+    assert_eq!(outbox.watch(&matters, &jobs).await.unwrap(), 12);
+    // 160 seconds in, longer than a lease, the other takes what nobody has taken yet.
+    assert_eq!(outbox.deliver().await.unwrap(), 8);
+    assert!(outbox.list().await.unwrap().iter().all(|l| l.state == State::Sent));
+    let mut ids = heard.heard.lock().unwrap().clone();
+    ids.sort();
+    ids.dedup();
+    assert_eq!((ids.len(), heard.heard.lock().unwrap().len()), (12, 12), "nothing is told twice");
+}
+
 #[tokio::test]
 async fn two_processes_tell_once_and_old_news_is_not_told() {
     let bench = Bench::new().await;
