@@ -52,15 +52,15 @@ async fn apply(options: &OpenOptions, yes: bool, out: &Output) -> Done {
     let cancel = provision::Cancel::default();
     let request = ProvisionApplyRequest { confirm };
     let told = |stage: &str| out.note(stage);
-    let applied = {
+    let (applied, stopped) = {
         let work = provision::apply(options, &request, &told, &cancel);
         tokio::pin!(work);
         tokio::select! {
-            done = &mut work => done,
+            done = &mut work => (done?, false),
             // Between two steps, so that none is cut in half.
-            () = crate::run::interrupted() => { cancel.cancel(); work.await }
+            () = crate::run::interrupted() => { cancel.cancel(); (work.await?, true) }
         }
-    }?;
+    };
     out.answer(&applied, |a| {
         let mut text = String::new();
         for e in &a.done {
@@ -68,7 +68,11 @@ async fn apply(options: &OpenOptions, yes: bool, out: &Output) -> Done {
         }
         text + &shown_plan(&a.left)
     });
-    Ok(ExitCode::from(if applied.left.to_do + applied.left.barred == 0 { exit::OK } else { exit::PARTIAL }))
+    Ok(ExitCode::from(match applied.left.to_do + applied.left.barred {
+        0 => exit::OK,
+        _ if stopped => exit::INTERRUPTED,
+        _ => exit::PARTIAL,
+    }))
 }
 
 /// Shows the plan and has its name typed by a person.

@@ -4,12 +4,13 @@ use crate::{
     args::{Archiver, Cli, Command, ConfigCommand, IndexCommand, LedgerCommand, Matter, Play, Quarantine, Search},
     keys::Keys,
     output::{Output, exit},
-    progress::Bars,
+    progress::{self, Bars},
     provision, reach, render,
 };
 use clap::CommandFactory as _;
 use holdfast_api::{ApiError, ApiErrorKind, Caller, Holdfast, Home, OpenOptions, dto::*};
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub(crate) type Done = Result<ExitCode, ApiError>;
 
@@ -47,31 +48,42 @@ pub(crate) async fn run(cli: Cli, out: &Output) -> Done {
     let caller = holdfast.local_caller("cli");
     let session = Session { holdfast, caller, out };
     let bars = Bars::show(&session.holdfast, out.terminal && !out.json);
-    let done = tokio::select! {
-        done = session.run(cli.command) => done,
-        () = interrupted() => {
-            session.holdfast.cancel_everything();
-            Err(ApiError::new(
-                ApiErrorKind::Interrupted,
-                "cli.interrupted",
-                "stopped, as you asked",
-                "Run the same command again: it goes on where it was.",
-            ))
-        }
+    let done = match cli.command {
+        // To be told to stop is how it ends, with what it is asked by then answered.
+        Command::Serve { port } => session.serve(port).await,
+        command => tokio::select! {
+            done = session.run(command) => done,
+            () = interrupted() => {
+                session.holdfast.cancel_everything();
+                Err(ApiError::new(
+                    ApiErrorKind::Interrupted,
+                    "cli.interrupted",
+                    "stopped, as you asked",
+                    "Run the same command again: it goes on where it was.",
+                ))
+            }
+        },
     };
     drop(bars);
     session.holdfast.close().await;
     done
 }
 
-pub(crate) async fn interrupted() {
-    let mut term = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(term) => term,
-        Err(_) => return drop(tokio::signal::ctrl_c().await),
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = term.recv() => {}
+/// Ends when this process is told to stop, by Ctrl-C or SIGTERM. Listens from when it is called, not from when it is awaited.
+pub(crate) fn interrupted() -> impl Future<Output = ()> {
+    // A signal that cannot be listened to goes on ending the process.
+    async fn next(signal: std::io::Result<Signal>) {
+        match signal {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    }
+    let (int, term) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    async move {
+        tokio::select! {
+            () = next(int) => {}
+            () = next(term) => {}
+        }
     }
 }
 
@@ -159,14 +171,14 @@ impl Session<'_> {
                 out.answer(&h.settings(c, Nothing {}).await?, render::settings);
                 ok()
             }
-            Command::Serve { port } => self.serve(port).await,
             Command::Costs { csv, last } => self.costs(csv, last).await,
             Command::Status => {
                 out.answer(&h.status(c, Nothing {}).await?, render::status);
                 ok()
             }
-            // Done before a home folder was opened.
-            Command::Demo { .. }
+            // Done before a home folder was opened, or beside this.
+            Command::Serve { .. }
+            | Command::Demo { .. }
             | Command::Provision(_)
             | Command::Preflight
             | Command::Completions { .. }
@@ -300,7 +312,7 @@ impl Session<'_> {
         let mut events = self.holdfast.subscribe();
         let json = self.out.json;
         tokio::spawn(async move {
-            while let Ok(event) = events.recv().await {
+            while let Some(event) = progress::next(&mut events).await {
                 if let (ApiEvent::Job { job }, false) = (event, json) {
                     Output::new(false)
                         .note(render::jobs(std::slice::from_ref(&job)).lines().nth(1).unwrap_or_default());
@@ -387,6 +399,7 @@ impl Session<'_> {
     }
 
     async fn serve(&self, port: Option<u16>) -> Done {
+        let told = interrupted();
         let running = serve(&self.holdfast, port).await?;
         self.out.answer(&serde_json::json!({ "address": running.url() }), |_| {
             format!(
@@ -394,7 +407,7 @@ impl Session<'_> {
                 running.url()
             )
         });
-        interrupted().await;
+        told.await;
         running.shutdown().await;
         ok()
     }
@@ -492,11 +505,12 @@ async fn demo(options: OpenOptions, no_open: bool, interactions: u32, out: &Outp
 }
 
 async fn demo_serve(holdfast: &Arc<Holdfast>, out: &Output) -> Done {
+    let told = interrupted();
     let running = serve(holdfast, None).await?;
     out.answer(&serde_json::json!({ "address": running.url() }), |_| {
         format!("Open {} in a browser on this machine. Ctrl-C ends it.", running.url())
     });
-    interrupted().await;
+    told.await;
     running.shutdown().await;
     holdfast.close().await;
     ok()

@@ -31,6 +31,9 @@ pub const BODY_LIMIT_BYTES: usize = 2 * 1024 * 1024;
 /// How long commands under way may take to come to their end when the gateway is shut down.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// How long their answers may take to be written then. Listeners to media may take any time.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// How the gateway is served.
 #[derive(Debug, Clone, Default)]
 pub struct ServeOptions {
@@ -60,16 +63,17 @@ impl Running {
         format!("http://{}/#token={}", self.address, self.token)
     }
 
-    /// Stops accepting, lets commands under way come to their end (for at most ten seconds), closes all connections.
-    pub async fn shutdown(self) {
+    /// Stops accepting, lets commands under way come to their end and be answered (for at most eleven seconds), closes all
+    /// connections.
+    pub async fn shutdown(mut self) {
         self.stop.cancel();
         self.commands.close();
         if tokio::time::timeout(GRACE, self.commands.wait()).await.is_err() {
             tracing::warn!(left = self.commands.len(), "commands were still under way when the gateway closed");
         }
+        // It ends with its last connection; neither how it ended nor that it did not is news.
+        let _ = tokio::time::timeout(LAST_WORDS, &mut self.server).await;
         self.server.abort();
-        // An aborted server answers with an error that says nothing new.
-        let _ = self.server.await;
     }
 }
 

@@ -15,3 +15,4 @@ mod provision;
 mod reach;
 mod reference;
 mod sample;
+mod stop;

@@ -1,8 +1,20 @@
 //! From nothing to an archive in the cloud: planned, made, proven, opened, by the console alone.
 
-use crate::home::{Home, Ran};
-use holdfast_testkit::cloud::Ministack;
+use crate::{
+    home::{Home, Ran},
+    stop::tell,
+};
+use holdfast_model::SystemClock;
+use holdfast_testkit::cloud::{
+    Ministack,
+    aws::{AwsProxy, Fault, FaultKind},
+};
 use serde_json::Value;
+use std::{
+    process::{Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
 
 fn configure(home: &Home, url: &str, name: &str, role: &str) {
     let text = format!(
@@ -15,13 +27,19 @@ fn configure(home: &Home, url: &str, name: &str, role: &str) {
     std::fs::write(home.path().join("holdfast.toml"), text).unwrap();
 }
 
-fn run(home: &Home, args: &[&str]) -> Ran {
+fn command(home: &Home, args: &[&str]) -> Command {
     let mut command = home.command();
     command
         .env("AWS_ACCESS_KEY_ID", "test")
         .env("AWS_SECRET_ACCESS_KEY", "test")
-        .env("AWS_EC2_METADATA_DISABLED", "true");
-    Ran::of(command.args(args).arg("--json").output().unwrap())
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .args(args)
+        .arg("--json");
+    command
+}
+
+fn run(home: &Home, args: &[&str]) -> Ran {
+    Ran::of(command(home, args).output().unwrap())
 }
 
 fn count(v: &Value, name: &str) -> u64 {
@@ -51,6 +69,24 @@ async fn an_archive_in_the_cloud_from_nothing() {
     let proven = run(&home, &["preflight"]).code(0).json();
     assert_eq!((&proven["green"], count(&proven, "failed")), (&Value::from(true), 0), "{proven}");
     run(&home, &["ledger", "create"]).code(0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_between_two_steps_it_says_so_and_goes_on_where_it_was() {
+    let proxy = AwsProxy::start(Ministack::start().await, Arc::new(SystemClock)).await;
+    let (home, name) = (Home::new(), format!("cli-stop-{}", std::process::id()));
+    configure(&home, &proxy.url(), &name, "admin");
+    proxy.fault(Fault::on("CreateBucket", FaultKind::Delay(Duration::from_secs(2))));
+    let apply = ["provision", "apply", "--yes"];
+    let child = command(&home, &apply).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while proxy.calls("CreateBucket") == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tell(&child, "-INT");
+    let stopped = Ran::of(child.wait_with_output().unwrap()).code(130).json();
+    assert_eq!(stopped["done"].as_array().map(Vec::len), Some(1), "the step under way was done: {stopped}");
+    assert!(count(&stopped["left"], "to_do") > 0, "{stopped}");
+    run(&home, &apply).code(0);
 }
 
 #[test]
