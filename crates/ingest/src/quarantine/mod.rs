@@ -4,7 +4,7 @@ mod keep;
 mod resolve;
 mod source;
 
-use crate::RunSummary;
+use crate::{RunSummary, item::Failure};
 use holdfast_connectors::Problem;
 use holdfast_model::{CanonicalRecord, Fixity, ObjectKey, SourceRef};
 use jiff::Timestamp;
@@ -112,6 +112,26 @@ pub(crate) struct Aside {
     pub(crate) case: Option<ObjectKey>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) resolution: Option<Resolution>,
+}
+
+impl Aside {
+    /// What is known of an item that failed too often and so was never set aside with a reason of its own.
+    pub(crate) fn of_failure(failure: Option<&Failure>, since: Timestamp) -> Self {
+        let (reason, sentence) =
+            failure.map(|f| (f.code.clone(), format!("{} {}", f.sentence, f.next))).unwrap_or_default();
+        Self {
+            reason,
+            sentence,
+            field: None,
+            line: None,
+            column: None,
+            expected: None,
+            found: None,
+            since,
+            case: None,
+            resolution: None,
+        }
+    }
 }
 
 /// What a person decided.

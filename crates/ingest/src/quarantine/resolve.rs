@@ -66,19 +66,7 @@ impl Archiver {
 
     fn case_of(&self, work: &Work) -> Result<QuarantineCase, IngestError> {
         let doc: ItemDoc = read_doc("the state of an item", &work.doc)?;
-        let failure = doc.failure.as_ref();
-        let aside = doc.aside.unwrap_or_else(|| Aside {
-            reason: failure.map(|f| f.code.clone()).unwrap_or_default(),
-            sentence: failure.map(|f| format!("{} {}", f.sentence, f.next)).unwrap_or_default(),
-            field: None,
-            line: None,
-            column: None,
-            expected: None,
-            found: None,
-            since: work.updated_at,
-            case: None,
-            resolution: None,
-        });
+        let aside = doc.aside.unwrap_or_else(|| Aside::of_failure(doc.failure.as_ref(), work.updated_at));
         let store = self.parts.store.reader.name();
         Ok(QuarantineCase {
             id: work.id.clone(),
@@ -176,18 +164,8 @@ impl Archiver {
             person: agent.person.clone(),
             at: self.parts.clock.now(),
         };
-        let aside = doc.aside.get_or_insert_with(|| Aside {
-            reason: doc.failure.as_ref().map(|f| f.code.clone()).unwrap_or_default(),
-            sentence: doc.failure.as_ref().map(|f| f.sentence.clone()).unwrap_or_default(),
-            field: None,
-            line: None,
-            column: None,
-            expected: None,
-            found: None,
-            since: work.updated_at,
-            case: None,
-            resolution: None,
-        });
+        let failure = doc.failure.as_ref();
+        let aside = doc.aside.get_or_insert_with(|| Aside::of_failure(failure, work.updated_at));
         aside.resolution = Some(resolution);
         doc.failures = 0;
         work.state = match decision {

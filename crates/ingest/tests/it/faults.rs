@@ -72,6 +72,10 @@ async fn bytes_that_turned_over_are_never_archived() {
     let case = home.archiver.quarantine_list(5).await.unwrap().remove(0);
     assert_eq!(case.reason, "ingest.read_back_mismatch");
     assert_eq!(home.ingest().await.failed, 1, "it is listed, and not tried again by itself");
+    // What was said of it, and what to do about it, stays when somebody has decided.
+    let (quiet, cancel, by) = (Arc::new(NoProgress), Cancel::default(), agent());
+    let resolved = home.archiver.quarantine_resolve(&case.id, Decision::Explain, "a worn disk", &by, quiet, &cancel);
+    assert_eq!(resolved.await.unwrap().sentence, case.sentence);
 }
 
 #[tokio::test]
