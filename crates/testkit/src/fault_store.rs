@@ -1,5 +1,6 @@
 //! A store that fails on order.
 
+use crate::{Fault, Script};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
@@ -10,9 +11,8 @@ use holdfast_store::{
 };
 use sha2::{Digest as _, Sha256};
 use std::{
-    collections::BTreeMap,
-    io,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    fmt, io,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -29,6 +29,12 @@ pub enum StoreCall {
     SetLegalHold,
     Request,
     Status,
+}
+
+impl fmt::Display for StoreCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
 }
 
 /// What goes wrong.
@@ -77,61 +83,19 @@ fn refusal(fault: StoreFault, call: StoreCall) -> Option<StoreError> {
 }
 
 /// Which calls a fault befalls.
-#[derive(Debug, Clone)]
-pub struct FaultRule {
-    call: StoreCall,
-    key_contains: String,
-    skip: usize,
-    times: usize,
-    fault: StoreFault,
-}
-
-impl FaultRule {
-    /// `fault` befalls the next `call`, once.
-    #[must_use]
-    pub fn on(call: StoreCall, fault: StoreFault) -> Self {
-        Self { call, key_contains: String::new(), skip: 0, times: 1, fault }
-    }
-
-    /// Only calls whose `bucket/key` (for a listing `bucket/prefix`) contains `part`.
-    #[must_use]
-    pub fn key(mut self, part: &str) -> Self {
-        part.clone_into(&mut self.key_contains);
-        self
-    }
-
-    /// Lets `calls` pass first.
-    #[must_use]
-    pub fn after(mut self, calls: usize) -> Self {
-        self.skip = calls;
-        self
-    }
-
-    /// Befalls `calls` calls, one after the other.
-    #[must_use]
-    pub fn times(mut self, calls: usize) -> Self {
-        self.times = calls;
-        self
-    }
-}
-
-#[derive(Debug, Default)]
-struct Script {
-    rules: Vec<FaultRule>,
-    calls: BTreeMap<StoreCall, usize>,
-}
+pub type FaultRule = Fault<StoreFault>;
 
 /// Wraps a store. Without rules it changes nothing.
 pub struct FaultyStore {
     inner: Store,
-    script: Mutex<Script>,
+    script: Script<StoreFault>,
 }
 
 impl FaultyStore {
     /// Wraps `inner`.
     #[must_use]
     pub fn new(inner: Store) -> Arc<Self> {
-        Arc::new(Self { inner, script: Mutex::default() })
+        Arc::new(Self { inner, script: Script::default() })
     }
 
     /// The four seams, through this one. A store without rehydration stays without.
@@ -148,40 +112,23 @@ impl FaultyStore {
 
     /// Adds a rule. Of several that apply the first that was added befalls.
     pub fn add(&self, rule: FaultRule) {
-        self.script().rules.push(rule);
+        self.script.fault(rule);
     }
 
     /// Forgets all rules.
     pub fn clear(&self) {
-        self.script().rules.clear();
+        self.script.clear_faults();
     }
 
     /// How often this was called, failed calls included.
     #[must_use]
     pub fn calls(&self, call: StoreCall) -> usize {
-        self.script().calls.get(&call).copied().unwrap_or(0)
-    }
-
-    fn script(&self) -> MutexGuard<'_, Script> {
-        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+        self.script.calls(call)
     }
 
     fn next(&self, call: StoreCall, bucket: &str, key: &str) -> Option<StoreFault> {
-        let mut script = self.script();
-        *script.calls.entry(call).or_default() += 1;
         let name = format!("{bucket}/{key}");
-        for rule in &mut script.rules {
-            if rule.call != call || rule.times == 0 || !name.contains(&rule.key_contains) {
-                continue;
-            }
-            if rule.skip > 0 {
-                rule.skip -= 1;
-                continue;
-            }
-            rule.times -= 1;
-            return Some(rule.fault);
-        }
-        None
+        self.script.next(call, &name, &name)
     }
 
     /// Runs `work` with what the script has for this call. Faults of the body mean nothing to calls without one.

@@ -4,6 +4,7 @@
 mod archive;
 mod clock;
 pub mod cloud;
+mod fault;
 mod fault_store;
 pub mod index_suite;
 pub mod store;
@@ -11,4 +12,5 @@ pub mod work_suite;
 
 pub use archive::{Sample, Seams, archive_one};
 pub use clock::ManualClock;
+pub use fault::{Fault, Script};
 pub use fault_store::{FaultRule, FaultyStore, StoreCall, StoreFault};

@@ -5,9 +5,8 @@ use crate::{
     sample,
 };
 use aws_sdk_dynamodb::types::TableStatus;
-use aws_sdk_s3::config::{Builder, Credentials, Region};
 use holdfast_model::SystemClock;
-use holdfast_testkit::cloud::{Dynoxide, Ministack, aws::AwsProxy};
+use holdfast_testkit::cloud::{Dynoxide, Ministack, aws::AwsProxy, dynamodb_client, dynamodb_table, s3_client};
 use serde_json::Value;
 use std::{
     io::{Read as _, Write as _},
@@ -31,24 +30,10 @@ impl Cloud {
         let (s3, dynamodb) = (Ministack::start().await, Dynoxide::start().await);
         let proxy = AwsProxy::start(&s3, Arc::new(SystemClock)).await;
         let name = format!("hf-{}", std::process::id());
-        let credentials = || Credentials::new("test", "test", None, None, "test");
-        let conf = Builder::new()
-            .behavior_version_latest()
-            .region(Region::new("us-east-1"))
-            .credentials_provider(credentials())
-            .endpoint_url(proxy.url())
-            .force_path_style(true)
-            .build();
-        let client = aws_sdk_s3::Client::from_conf(conf);
+        let client = aws_sdk_s3::Client::from_conf(s3_client(&proxy.url()).build());
         client.create_bucket().bucket(&name).object_lock_enabled_for_bucket(true).send().await.unwrap();
-        let conf = aws_sdk_dynamodb::config::Builder::new()
-            .behavior_version_latest()
-            .region(aws_sdk_dynamodb::config::Region::new("us-east-1"))
-            .credentials_provider(credentials())
-            .endpoint_url(dynamodb.url())
-            .build();
-        let tables = aws_sdk_dynamodb::Client::from_conf(conf);
-        holdfast_index::dynamodb::table_definition().create(&tables, &name).send().await.unwrap();
+        let tables = aws_sdk_dynamodb::Client::from_conf(dynamodb_client(dynamodb.url()).build());
+        dynamodb_table(&tables, &name).await;
         loop {
             let table = tables.describe_table().table_name(&name).send().await.unwrap().table.unwrap();
             if table.table_status == Some(TableStatus::Active) {

@@ -3,17 +3,11 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::disallowed_methods)] // a bench
 
-use aws_sdk_dynamodb::{
-    Client,
-    config::{BehaviorVersion, Credentials, Region},
-};
-use holdfast_index::{
-    Query, RecordingIndex, Sort,
-    dynamodb::{DynamoIndex, table_definition},
-};
+use aws_sdk_dynamodb::Client;
+use holdfast_index::{Query, RecordingIndex, Sort, dynamodb::DynamoIndex};
 use holdfast_model::SystemClock;
 use holdfast_testkit::{
-    cloud::{Dynoxide, aws::AwsProxy},
+    cloud::{Dynoxide, aws::AwsProxy, dynamodb_client, dynamodb_table},
     index_suite::RowMaker,
 };
 use std::{sync::Arc, time::Instant};
@@ -29,14 +23,9 @@ fn calls(proxy: &AwsProxy) -> usize {
 async fn main() {
     let server = Dynoxide::start().await;
     let proxy = AwsProxy::start(&server, Arc::new(SystemClock)).await;
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "bench"))
-        .endpoint_url(proxy.url());
-    let client = Client::from_conf(config.build());
+    let client = Client::from_conf(dynamodb_client(&proxy.url()).build());
     let table = format!("bench-{}", std::process::id());
-    table_definition().create(&client, &table).send().await.unwrap();
+    dynamodb_table(&client, &table).await;
     let index = DynamoIndex::new(client, table, Arc::new(SystemClock));
     let maker = RowMaker::new(1);
     let began = Instant::now();

@@ -6,16 +6,16 @@ mod faults;
 
 use aws_sdk_dynamodb::{
     Client,
-    config::{BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
+    config::{retry::RetryConfig, timeout::TimeoutConfig},
 };
 use holdfast_index::{
     AvailabilityState, Facets, Query, RecordingIndex, Sort, SqliteIndex,
-    dynamodb::{DynamoIndex, DynamoWork, table_definition},
+    dynamodb::{DynamoIndex, DynamoWork},
 };
 use holdfast_model::{Clock as _, SystemClock};
 use holdfast_testkit::{
     ManualClock,
-    cloud::{Dynoxide, Ministack},
+    cloud::{Dynoxide, Ministack, dynamodb_client, dynamodb_table},
     work_suite::Subject,
 };
 use std::{
@@ -29,15 +29,10 @@ use std::{
 /// A client with the SDK's own retries, less patient than in earnest.
 fn client(url: &str) -> Client {
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20)).build();
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+    let config = dynamodb_client(url)
         .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(10)))
-        .timeout_config(timeouts)
-        .endpoint_url(url)
-        .build();
-    Client::from_conf(config)
+        .timeout_config(timeouts);
+    Client::from_conf(config.build())
 }
 
 /// A table of its own.
@@ -45,7 +40,7 @@ async fn table(client: &Client) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let n = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("t{}-{}-{n}", std::process::id(), SystemClock.now().as_millisecond());
-    table_definition().create(client, &name).send().await.unwrap();
+    dynamodb_table(client, &name).await;
     name
 }
 

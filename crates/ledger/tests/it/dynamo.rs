@@ -1,11 +1,7 @@
 //! The head on DynamoDB: a real server, processes that die, answers that get lost.
 
 use crate::support::{MAC_SEED, SIGNER_SEED, TestClock, agent, assert_intact, draft, recording, verify};
-use aws_sdk_dynamodb::{
-    Client,
-    config::{BehaviorVersion, Credentials, Region, timeout::TimeoutConfig},
-    types::{AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType},
-};
+use aws_sdk_dynamodb::{Client, config::timeout::TimeoutConfig, types::AttributeValue};
 use holdfast_ledger::{
     Action, DynamoHead, EventDraft, EventOutcome, FolderTiles, Ledger, LedgerError, LedgerFault, LedgerHead as _,
     LedgerParts, LocalMac, LocalSigner, LookupKey, Phase, conformance,
@@ -14,6 +10,7 @@ use holdfast_model::{Cancel, Fault as _, NoProgress, SystemClock};
 use holdfast_testkit::cloud::{
     Dynoxide,
     aws::{AwsProxy, Fault, FaultKind},
+    dynamodb_client, dynamodb_table,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,16 +32,8 @@ impl Place {
         let (server, folder) = (Dynoxide::start().await, tempfile::tempdir().unwrap());
         let name = folder.path().file_name().unwrap().to_string_lossy().replace('.', "");
         let place = Self { table: format!("ledger-{}-{name}", std::process::id()), server, folder };
-        let key = |name: &str, kind: KeyType| {
-            KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap()
-        };
-        let text = |name: &str| {
-            let text = AttributeDefinition::builder().attribute_name(name);
-            text.attribute_type(ScalarAttributeType::S).build().unwrap()
-        };
-        let create = place.client().create_table().table_name(&place.table).billing_mode(BillingMode::PayPerRequest);
-        let create = create.attribute_definitions(text("pk")).attribute_definitions(text("sk"));
-        create.key_schema(key("pk", KeyType::Hash)).key_schema(key("sk", KeyType::Range)).send().await.unwrap();
+        // The one table that index, work and ledger share, so that its keys are proven to be the ledger's too.
+        dynamodb_table(&place.client(), &place.table).await;
         place
     }
 
@@ -91,12 +80,7 @@ impl Place {
 
 fn client(url: &str) -> Client {
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(10)).build();
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("eu-central-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .timeout_config(timeouts)
-        .endpoint_url(url);
+    let config = dynamodb_client(url).timeout_config(timeouts);
     Client::from_conf(config.build())
 }
 

@@ -1,14 +1,11 @@
 //! The store on S3 against a real server behind the proxy that makes it what the provider is.
 
-use aws_sdk_s3::{
-    Client, Config,
-    config::{BehaviorVersion, Credentials, Region},
-};
+use aws_sdk_s3::{Client, config::Credentials};
 use holdfast_model::{Clock as _, ObjectLocator, SystemClock};
 use holdfast_store::{Buckets, S3Config, S3Store, Store};
 use holdfast_testkit::{
     ManualClock,
-    cloud::{Ministack, aws::AwsProxy},
+    cloud::{Ministack, aws::AwsProxy, s3_client},
     store::Subject,
 };
 use std::{
@@ -30,13 +27,7 @@ pub(crate) struct Cloud {
 /// A client for `url` as the composition root makes one, with keys for the tests.
 pub(crate) fn client(url: &str, token: Option<&str>) -> Client {
     let keys = Credentials::new("test", "test", token.map(str::to_owned), None, "test");
-    let config = Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(keys)
-        .endpoint_url(url)
-        .force_path_style(true);
-    Client::from_conf(config.build())
+    Client::from_conf(s3_client(url).credentials_provider(keys).build())
 }
 
 /// A name that no other test has.

@@ -3,8 +3,10 @@
 
 pub mod aws;
 pub mod azure;
+mod clients;
 mod fast_s3;
 mod servers;
 
+pub use clients::{dynamodb_client, dynamodb_table, s3_client};
 pub use fast_s3::FastS3;
 pub use servers::{Azurite, Dynoxide, Ministack, Rgw};

@@ -9,14 +9,14 @@ mod servers;
 
 use aws_sdk_s3::{
     Client,
-    config::{BehaviorVersion, Credentials, Region, retry::RetryConfig, timeout::TimeoutConfig},
+    config::{Credentials, retry::RetryConfig, timeout::TimeoutConfig},
     error::{ProvideErrorMetadata, SdkError},
     primitives::ByteStream,
     types::{BucketVersioningStatus, VersioningConfiguration},
 };
 use holdfast_testkit::{
     ManualClock,
-    cloud::{Ministack, aws::AwsProxy},
+    cloud::{Ministack, aws::AwsProxy, s3_client},
 };
 use std::{sync::Arc, time::Duration};
 
@@ -24,11 +24,7 @@ use std::{sync::Arc, time::Duration};
 fn client_with(url: &str, session_token: Option<&str>) -> Client {
     let token = session_token.map(str::to_owned);
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(Duration::from_secs(20));
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(url)
-        .force_path_style(true)
-        .region(Region::new("us-east-1"))
+    let config = s3_client(url)
         .credentials_provider(Credentials::new("test", "test", token, None, "test"))
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts.build());

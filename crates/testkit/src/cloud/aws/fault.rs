@@ -9,7 +9,7 @@ pub enum FaultKind {
     SlowDown503,
     /// 500, nothing is done.
     InternalError500,
-    /// No answer comes, and nothing is done. The connection closes after [`super::AwsProxy::set_patience`].
+    /// No answer comes, and nothing is done. The connection closes after [`crate::Script::set_patience`].
     TimeoutBefore,
     /// No answer comes, and it is done all the same.
     TimeoutAfter,
@@ -43,56 +43,4 @@ pub enum FaultKind {
 }
 
 /// Which calls a fault befalls.
-#[derive(Debug, Clone)]
-pub struct Fault {
-    op: String,
-    key_contains: String,
-    skip: usize,
-    times: usize,
-    kind: FaultKind,
-}
-
-impl Fault {
-    /// `kind` befalls the next call of `op` (`PutObject`, `TransactWriteItems`, ...; `*` is any), once.
-    #[must_use]
-    pub fn on(op: &str, kind: FaultKind) -> Self {
-        Self { op: op.to_owned(), key_contains: String::new(), skip: 0, times: 1, kind }
-    }
-
-    /// Only calls whose `bucket/key` (S3) or body (others) contains `part`.
-    #[must_use]
-    pub fn key(mut self, part: &str) -> Self {
-        part.clone_into(&mut self.key_contains);
-        self
-    }
-
-    /// Lets `calls` pass first.
-    #[must_use]
-    pub fn after(mut self, calls: usize) -> Self {
-        self.skip = calls;
-        self
-    }
-
-    /// Befalls `calls` calls, one after the other.
-    #[must_use]
-    pub fn times(mut self, calls: usize) -> Self {
-        self.times = calls;
-        self
-    }
-}
-
-/// What befalls this call. Of several rules that apply the first that was added befalls.
-pub(super) fn next(rules: &mut [Fault], op: &str, subject: &str) -> Option<FaultKind> {
-    for rule in rules {
-        if rule.times == 0 || (rule.op != "*" && rule.op != op) || !subject.contains(&rule.key_contains) {
-            continue;
-        }
-        if rule.skip > 0 {
-            rule.skip -= 1;
-            continue;
-        }
-        rule.times -= 1;
-        return Some(rule.kind.clone());
-    }
-    None
-}
+pub type Fault = crate::Fault<FaultKind>;

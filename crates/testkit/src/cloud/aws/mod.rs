@@ -18,6 +18,7 @@ mod shelf;
 pub use fault::{Fault, FaultKind};
 pub use shelf::restore_time;
 
+use crate::Script;
 use answer::{Refusal, broken, denied, expired, key_denied, key_disabled, skewed, throttled};
 use axum::{
     body::{Body, to_bytes},
@@ -37,8 +38,8 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io,
     net::SocketAddr,
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 use tokio::net::{TcpListener, TcpStream};
 
@@ -67,18 +68,13 @@ struct Desk {
     dynamodb: String,
     client: Client<HttpConnector, Body>,
     clock: Arc<dyn Clock>,
+    script: Script<FaultKind>,
     state: Mutex<State>,
 }
 
 struct State {
-    rules: Vec<Fault>,
-    calls: BTreeMap<String, usize>,
-    log: Vec<(String, String)>,
-    denied: BTreeSet<String>,
     disabled_keys: BTreeSet<String>,
     skew: SignedDuration,
-    expired_tokens: bool,
-    patience: Duration,
     shelf: Shelf,
     /// Multipart uploads under way.
     uploads: BTreeMap<String, s3::Upload>,
@@ -102,24 +98,13 @@ impl AwsProxy {
         Self::start_pair(upstream, upstream, clock).await
     }
 
-    /// As [`Self::start`], by address.
-    pub async fn start_before(url: &str, clock: Arc<dyn Clock>) -> Self {
-        Self::start(url, clock).await
-    }
-
     /// Stands before two servers: DynamoDB's calls go to `dynamodb`, all others to `upstream`.
     pub async fn start_pair(upstream: impl AsRef<str>, dynamodb: impl AsRef<str>, clock: Arc<dyn Clock>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let at = listener.local_addr().expect("an address");
         let state = State {
-            rules: Vec::new(),
-            calls: BTreeMap::new(),
-            log: Vec::new(),
-            denied: BTreeSet::new(),
             disabled_keys: BTreeSet::new(),
             skew: SignedDuration::ZERO,
-            expired_tokens: false,
-            patience: Duration::from_secs(30),
             shelf: Shelf::default(),
             uploads: BTreeMap::new(),
             authorization: None,
@@ -133,6 +118,7 @@ impl AwsProxy {
             // An answer that is lost must be lost for the client too, so nothing is sent twice.
             client: Client::builder(TokioExecutor::new()).retry_canceled_requests(false).build(connector),
             clock,
+            script: Script::default(),
             state: Mutex::new(state),
         });
         let task = tokio::spawn(accept(listener, desk.clone()));
@@ -145,41 +131,9 @@ impl AwsProxy {
         format!("http://{}", self.0.at)
     }
 
-    /// Adds a fault.
-    pub fn fault(&self, fault: Fault) {
-        self.0.desk.state().rules.push(fault);
-    }
-
-    /// Forgets all faults.
-    pub fn clear_faults(&self) {
-        self.0.desk.state().rules.clear();
-    }
-
-    /// How often the operation was called, failed calls and the client's own retries included.
-    #[must_use]
-    pub fn calls(&self, op: &str) -> usize {
-        self.0.desk.state().calls.get(op).copied().unwrap_or(0)
-    }
-
-    /// All calls so far in order: operation, and `bucket/key` (for S3) or nothing.
-    #[must_use]
-    pub fn log(&self) -> Vec<(String, String)> {
-        self.0.desk.state().log.clone()
-    }
-
     /// Whether expedited restores find no capacity.
     pub fn no_expedited_capacity(&self, none: bool) {
         self.0.desk.state().shelf.no_expedited = none;
-    }
-
-    /// Refuses every call that needs this right: `s3:PutObject`, `dynamodb:PutItem`, `kms:Decrypt`.
-    pub fn deny(&self, action: &str) {
-        self.0.desk.state().denied.insert(action.to_owned());
-    }
-
-    /// Takes [`Self::deny`] back.
-    pub fn allow(&self, action: &str) {
-        self.0.desk.state().denied.remove(action);
     }
 
     /// Objects under this key (ARN or id) can be neither written nor read.
@@ -196,16 +150,6 @@ impl AwsProxy {
     /// `Date` of answers tells the provider's time.
     pub fn skew(&self, by: SignedDuration) {
         self.0.desk.state().skew = by;
-    }
-
-    /// Whether every session token has expired: calls that carry one are refused.
-    pub fn expire_tokens(&self, expired: bool) {
-        self.0.desk.state().expired_tokens = expired;
-    }
-
-    /// How long a connection stays open where no answer comes (30 s unless set).
-    pub fn set_patience(&self, patience: Duration) {
-        self.0.desk.state().patience = patience;
     }
 
     /// What lifecycle does: the current version goes to `class` in place, keeping its id. `class` is a storage class, or
@@ -225,6 +169,15 @@ impl AwsProxy {
     pub fn transition_version(&self, bucket: &str, key: &str, version_id: &str, class: &str) {
         let name = (bucket.to_owned(), key.to_owned(), version_id.to_owned());
         self.0.desk.state().shelf.put(name, Held::in_class(class));
+    }
+}
+
+/// What is ordered of it, and the calls that it saw.
+impl Deref for AwsProxy {
+    type Target = Script<FaultKind>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0.desk.script
     }
 }
 
@@ -298,16 +251,11 @@ impl Desk {
                 Err(_) => return End::Cut { reset: false },
             },
         };
-        let (fault, patience) = {
-            let mut state = self.state();
-            *state.calls.entry(call.op.clone()).or_default() += 1;
-            let named = if call.protocol == Protocol::S3 { call.subject.clone() } else { String::new() };
-            state.log.push((call.op.clone(), named));
-            if call.protocol == Protocol::S3 && parts.headers.contains_key("authorization") {
-                state.authorization = parts.headers.get("authorization").cloned();
-            }
-            (fault::next(&mut state.rules, &call.op, &call.subject), state.patience)
-        };
+        let shown = if call.protocol == Protocol::S3 { call.subject.as_str() } else { "" };
+        let (fault, patience) = (self.script.next(&call.op, &call.subject, shown), self.script.patience());
+        if call.protocol == Protocol::S3 && parts.headers.contains_key("authorization") {
+            self.state().authorization = parts.headers.get("authorization").cloned();
+        }
         let refusal = self.refused(&call, &parts).or_else(|| fault.as_ref().and_then(|f| refusal_of(f, &call)));
         if let Some(refusal) = refusal {
             // Read to its end: a client that is still sending would see a broken pipe and not the answer.
@@ -359,16 +307,16 @@ impl Desk {
 
     /// What is refused whatever is asked for.
     fn refused(&self, call: &Call, parts: &Parts) -> Option<Refusal> {
-        let state = self.state();
         let token = parts.headers.contains_key("x-amz-security-token") || call.param("X-Amz-Security-Token").is_some();
-        if state.expired_tokens && token {
+        if self.script.tokens_expired() && token {
             return Some(expired(call));
         }
         let signed = header(&parts.headers, "x-amz-date");
         let signed = jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", signed).ok();
         let signed = signed.and_then(|d| d.to_zoned(jiff::tz::TimeZone::UTC).ok());
-        if let Some(signed) = signed.filter(|_| !state.skew.is_zero()) {
-            let off = signed.timestamp().duration_since(SystemClock.now() + state.skew).abs();
+        let skew = self.state().skew;
+        if let Some(signed) = signed.filter(|_| !skew.is_zero()) {
+            let off = signed.timestamp().duration_since(SystemClock.now() + skew).abs();
             if off > SignedDuration::from_mins(15) {
                 return Some(skewed(call));
             }
@@ -377,7 +325,7 @@ impl Desk {
         if matches!(call.op.as_str(), "PutObject" | "CreateMultipartUpload") {
             needs.extend(call::rights_of_headers(&parts.headers));
         }
-        needs.into_iter().find(|action| state.denied.contains(action)).map(|action| denied(call, &action))
+        needs.into_iter().find(|action| self.script.denies(action)).map(|action| denied(call, &action))
     }
 
     /// With the provider's time where that was moved.

@@ -85,23 +85,19 @@ impl Desk {
     }
 
     fn refusal_of_key(&self, action: &str, key: &str) -> Option<Refusal> {
-        let state = self.state();
-        if state.denied.contains(action) {
+        if self.script.denies(action) {
             return Some(key_denied(action, key));
         }
         // One may name it by ARN, the other by id.
         let id = |k: &str| k.rsplit('/').next().unwrap_or_default().to_owned();
-        state.disabled_keys.iter().any(|k| id(k) == id(key)).then(|| key_disabled(key))
+        self.state().disabled_keys.iter().any(|k| id(k) == id(key)).then(|| key_disabled(key))
     }
 
     /// The key of the request, or of the bucket's default.
     async fn write_key_refusal(&self, call: &Call, headers: &HeaderMap) -> Option<Refusal> {
         let action = "kms:GenerateDataKey";
-        {
-            let state = self.state();
-            if state.disabled_keys.is_empty() && !state.denied.contains(action) {
-                return None;
-            }
+        if self.state().disabled_keys.is_empty() && !self.script.denies(action) {
+            return None;
         }
         let named = header(headers, "x-amz-server-side-encryption-aws-kms-key-id");
         if !named.is_empty() {

@@ -19,6 +19,7 @@ mod upstream;
 
 pub use fault::{Fault, FaultKind};
 
+use crate::Script;
 use answer::{EXPIRED, NOT_YOU, Refusal, http_date, set};
 use async_trait::async_trait;
 use axum::{
@@ -40,9 +41,10 @@ use jiff::SignedDuration;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shelf::Shelf;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     io,
     net::SocketAddr,
+    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -71,20 +73,15 @@ struct Desk {
     upstream: String,
     client: reqwest::Client,
     clock: Arc<dyn Clock>,
+    script: Script<FaultKind>,
     state: Mutex<State>,
     /// Held while a blob is written over or taken away.
     turn: tokio::sync::Mutex<()>,
 }
 
 struct State {
-    rules: Vec<Fault>,
-    calls: BTreeMap<&'static str, usize>,
-    log: Vec<(String, String)>,
-    denied: BTreeSet<String>,
-    expired_tokens: bool,
     versioning: bool,
     forced_scope: Option<String>,
-    patience: Duration,
     /// Containers that only the shelf knows.
     pretended: BTreeSet<String>,
     shelf: Shelf,
@@ -105,22 +102,12 @@ impl AzureProxy {
         let (acceptor, ca) = tls::acceptor();
         let client =
             reqwest::Client::builder().tls_danger_accept_invalid_certs(true).no_proxy().build().expect("a client");
-        let state = State {
-            rules: Vec::new(),
-            calls: BTreeMap::new(),
-            log: Vec::new(),
-            denied: BTreeSet::new(),
-            expired_tokens: false,
-            versioning: true,
-            forced_scope: None,
-            patience: Duration::from_secs(30),
-            pretended: BTreeSet::new(),
-            shelf: Shelf::default(),
-        };
+        let state = State { versioning: true, forced_scope: None, pretended: BTreeSet::new(), shelf: Shelf::default() };
         let desk = Arc::new(Desk {
             upstream: upstream.as_ref().trim_end_matches('/').to_owned(),
             client,
             clock,
+            script: Script::default(),
             state: Mutex::new(state),
             turn: tokio::sync::Mutex::default(),
         });
@@ -188,43 +175,6 @@ impl AzureProxy {
         state.pretended.insert(container.to_owned());
     }
 
-    /// Adds a fault.
-    pub fn fault(&self, fault: Fault) {
-        self.0.desk.state().rules.push(fault);
-    }
-
-    /// Forgets all faults.
-    pub fn clear_faults(&self) {
-        self.0.desk.state().rules.clear();
-    }
-
-    /// How often the operation was called, failed calls and the client's own retries included.
-    #[must_use]
-    pub fn calls(&self, op: &str) -> usize {
-        self.0.desk.state().calls.get(op).copied().unwrap_or(0)
-    }
-
-    /// All calls so far in order: operation, and `container/blob`.
-    #[must_use]
-    pub fn log(&self) -> Vec<(String, String)> {
-        self.0.desk.state().log.clone()
-    }
-
-    /// Refuses an operation with `AuthorizationPermissionMismatch`.
-    pub fn deny(&self, op: &str) {
-        self.0.desk.state().denied.insert(op.to_owned());
-    }
-
-    /// Takes [`Self::deny`] back.
-    pub fn allow(&self, op: &str) {
-        self.0.desk.state().denied.remove(op);
-    }
-
-    /// Whether every token has expired.
-    pub fn expire_tokens(&self, expired: bool) {
-        self.0.desk.state().expired_tokens = expired;
-    }
-
     /// Whether the account keeps versions (it does).
     pub fn versioning(&self, on: bool) {
         self.0.desk.state().versioning = on;
@@ -233,11 +183,6 @@ impl AzureProxy {
     /// The scope that the containers force on what is written, whatever it asks for.
     pub fn force_scope(&self, scope: Option<&str>) {
         self.0.desk.state().forced_scope = scope.map(str::to_owned);
-    }
-
-    /// How long a connection stays open where no answer comes (30 s).
-    pub fn set_patience(&self, patience: Duration) {
-        self.0.desk.state().patience = patience;
     }
 
     /// What lifecycle does: the current version goes to `tier` in place. Its id and its last modification stay.
@@ -258,6 +203,15 @@ impl AzureProxy {
     pub fn versions(&self, container: &str, blob: &str) -> usize {
         let desk = &self.0.desk;
         desk.state().shelf.versions(container, blob, &*desk.clock).len()
+    }
+}
+
+/// What is ordered of it, and the calls that it saw.
+impl Deref for AzureProxy {
+    type Target = Script<FaultKind>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0.desk.script
     }
 }
 
@@ -316,12 +270,8 @@ impl Desk {
         let (parts, body) = request.into_parts();
         let call = Call::of(&parts);
         let Ok(body) = to_bytes(body, usize::MAX).await else { return End::Cut };
-        let (fault, patience) = {
-            let mut state = self.state();
-            *state.calls.entry(call.op).or_default() += 1;
-            state.log.push((call.op.to_owned(), call.subject()));
-            (fault::next(&mut state.rules, call.op, &call.subject()), state.patience)
-        };
+        let subject = call.subject();
+        let (fault, patience) = (self.script.next(call.op, &subject, &subject), self.script.patience());
         let head = call.method == Method::HEAD;
         let mut now = self.clock.now();
         let refusal = match &fault {
@@ -369,10 +319,7 @@ impl Desk {
     }
 
     fn refused(&self, call: &Call) -> Option<Refusal> {
-        let (denied, expired) = {
-            let state = self.state();
-            (state.denied.contains(call.op), state.expired_tokens)
-        };
+        let (denied, expired) = (self.script.denies(call.op), self.script.tokens_expired());
         if let Err(refusal) = sas::check(call, self.clock.now()) {
             return Some(refusal);
         }
