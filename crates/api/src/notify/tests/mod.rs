@@ -256,7 +256,8 @@ async fn many_over_a_slow_channel_are_told_once_each() {
         let (mut matter, mut job) = (bench.matter(), bench.job("a", JobState::Verified));
         matter.matter_id = format!("M-{n}").parse().unwrap();
         job.job.matter = matter.matter_id.clone();
-        (matters.push(matter), jobs.push(job));
+        matters.push(matter);
+        jobs.push(job);
     }
     let rival = bench.outbox(vec![heard.clone()]);
     let slow = Slow { clock: bench.clock.clone(), heard: heard.clone(), rival };
