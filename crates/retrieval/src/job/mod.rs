@@ -204,6 +204,9 @@ pub struct Job {
     pub remarks: Vec<String>,
     /// The plan whose approval began it last.
     pub(crate) started_by: Option<PlanId>,
+    /// Counts copies that left the desk; part of ledger tokens.
+    #[serde(default)]
+    pub(crate) copies: u32,
     /// Counts beginnings; part of ledger tokens.
     pub(crate) attempt: u32,
     /// Counts requests for rehydration within the attempt.
@@ -289,6 +292,12 @@ impl Job {
         (self.file, self.stamp, self.aside, self.copied) = (None, None, None, None);
         (self.problem, self.intent, self.available_until, self.cancelled_by) = (None, None, None, None);
         self.remarks.clear();
+    }
+
+    /// A copy left the desk.
+    pub(crate) fn was_copied(&mut self, to: PathBuf) {
+        self.copied = Some(to);
+        self.copies += 1;
     }
 
     pub(crate) fn into_work(self, state: JobState, due_at: Option<Timestamp>) -> Result<Work, RetrievalError> {
@@ -423,6 +432,7 @@ impl Desk {
             requested_at: None,
             copy_to: None,
             copied: None,
+            copies: 0,
             problem: None,
             remarks: Vec::new(),
             started_by: None,

@@ -206,9 +206,9 @@ impl Desk {
                 continue;
             }
             self.check_desk_copy(&job, &work).await?;
-            let copied = self.hand_out(&job, folder, by, None).await?;
+            let copied = self.hand_out(&job, folder, by).await??;
             self.change(WorkKind::Retrieval, &work.id, |_, doc: &mut Job| {
-                doc.copied = Some(copied.clone());
+                doc.was_copied(copied.clone());
                 Ok(true)
             })
             .await?;

@@ -9,10 +9,10 @@ use crate::{
     plan::{self, PlanInput, gib_ms},
 };
 use holdfast_index::{Claim, UpdateOutcome, Work, WorkKind};
-use holdfast_model::RehydrationSpeed;
+use holdfast_model::{ArchiveId, RehydrationSpeed};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 const ASKING: &str = "asking";
 /// Code of what waits for its place in a limited lane.
@@ -127,9 +127,10 @@ impl Desk {
                 busy.add(name, u64::try_from(until.as_millisecond() - now).unwrap_or(0));
             }
         }
+        let planned: HashSet<&ArchiveId> = inputs.iter().map(|i| &i.archive_id).collect();
         for work in self.job_rows(None, |state| state == JobState::Approved).await? {
             let row = Row::read(work)?;
-            if let Some((speed, busy_ms)) = self.lane_ms(&row) {
+            if let Some((speed, busy_ms)) = self.lane_ms(&row).filter(|_| !planned.contains(&row.job.archive_id)) {
                 busy.add(plan::Lanes::name(&row.job.storage_class, speed), busy_ms);
             }
         }

@@ -198,10 +198,8 @@ impl Desk {
         row.job.verified_at = Some(self.now());
         (row.job.problem, row.job.faults) = (None, 0);
         if good && let Some(folder) = row.job.copy_to.clone() {
-            let once = row.token_of("copy", row.job.downloads);
-            match self.hand_out(&row.job, &folder, &self.agent(), Some(once)).await {
-                Ok(copy) => row.job.copied = Some(copy),
-                Err(e @ RetrievalError::Ledger(_)) => return Err(e),
+            match self.hand_out(&row.job, &folder, &self.agent()).await? {
+                Ok(copy) => row.job.was_copied(copy),
                 Err(e) => row.job.remarks.push(format!("It could not be copied to {}: {e}.", folder.display())),
             }
         }
@@ -372,24 +370,26 @@ impl Desk {
     }
 
     /// Copies a verified file to a folder of the person's choice, under a name that says what it is. The ledger says that a copy left
-    /// the desk, not where to: a path may name people. `once` is the token of a copy that a repeated step does not make twice.
+    /// the desk, not where to: a path may name people. The inner result is that of copying, noted already; after an outer error the
+    /// same is to be done again, which makes no second entry until [`Job::was_copied`].
     pub(super) async fn hand_out(
         &self,
         job: &Job,
         folder: &Path,
         by: &Agent,
-        once: Option<String>,
-    ) -> Result<PathBuf, RetrievalError> {
+    ) -> Result<Result<PathBuf, RetrievalError>, RetrievalError> {
         let (Some(name), Some(fixity)) = (&job.file, &job.measured) else {
-            return Err(RetrievalError::NoRecording(job.archive_id.clone()));
+            return Ok(Err(RetrievalError::NoRecording(job.archive_id.clone())));
         };
+        let place = Sha256Digest::of(folder.as_os_str().as_encoded_bytes()).to_hex();
+        let id = job_id(&job.matter, &job.archive_id);
         let mut announced = draft(Action::Export, Phase::Intent, by, &job.matter, Some(&job.archive_id))
             .object(&job.locator)
             .moved("desk", "a folder outside")
             .detail("exhibit", &job.exhibit);
         announced.digest_before = Some(fixity.digest);
         let mut outcome = EventDraft { phase: Phase::Outcome, ..announced.clone() };
-        announced.idempotency = once;
+        announced.idempotency = Some(format!("copy:{id}:{}:{}:{}", job.attempt, job.copies, &place[..16]));
         let intent = self.note(announced).await?;
         passed("retrieval.copy_intended")?;
         let from = self.matter_folder(&job.matter).join(name);
@@ -402,6 +402,6 @@ impl Desk {
         outcome.intent = Some(intent);
         outcome.idempotency = Some(format!("outcome:{intent}"));
         self.conclude(vec![outcome]).await?;
-        copied
+        Ok(copied)
     }
 }

@@ -192,6 +192,20 @@ fn a_limited_lane_makes_later_ones_wait_and_small_ones_go_first() {
 }
 
 #[test]
+fn what_a_lane_carries_already_comes_first() {
+    let list = prices();
+    let mut lanes = super::Lanes::default();
+    lanes.add(super::Lanes::name("Archive", RehydrationSpeed::Expedited), 3 * HOUR_MS);
+    let (deadline, choice) = (hours(3), Choice::Speed(RehydrationSpeed::Expedited));
+    let terms = Terms { deadline, now: now(), keep_days: 7, choice, lanes };
+    let items = [input(0, "Archive", GIB)];
+    let free = plan(&items, deadline, now(), &list, choice);
+    let busy = super::plan(&items, terms, &list);
+    assert_eq!((free.items[0].wait_ms, busy.items[0].wait_ms), (0, 3 * HOUR_MS));
+    assert_eq!(busy.items[0].worst_at.unwrap(), free.items[0].worst_at.unwrap() + SignedDuration::from_hours(3));
+}
+
+#[test]
 fn what_is_online_under_way_or_at_the_desk_is_not_asked_for_again() {
     let mut online = input(1, "GLACIER", 1000);
     online.availability = Availability::Online { until: Some(hours(5)) };

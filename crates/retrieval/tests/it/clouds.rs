@@ -260,6 +260,10 @@ async fn a_limited_speed_is_kept_to_across_matters_and_desks() {
         }
         let matter = w.matter_of(&ids).await;
         expedited(&w, desk, &matter, 1).await;
+        let plan = desk.newest_plan(&matter).await.unwrap().unwrap();
+        let waits: Vec<u64> = plan.body.items.iter().map(|i| i.wait_ms).collect();
+        let before = u64::from(n) * 2 * 84_375;
+        assert_eq!(waits, [before, before + 84_375], "what was approved for other matters comes first");
         matters.push(matter);
     }
     // When each was asked for, over all.

@@ -16,7 +16,7 @@ use std::{
 };
 
 /// Every step of the journey, in the order in which it comes by them.
-const STEPS: [&str; 31] = [
+const STEPS: [&str; 33] = [
     "retrieval.matter_noted",
     "retrieval.change_noted",
     "retrieval.hold_intended",
@@ -42,6 +42,8 @@ const STEPS: [&str; 31] = [
     "retrieval.verified",
     "retrieval.placed",
     "retrieval.verification_recorded",
+    "retrieval.copy_intended",
+    "retrieval.copied",
     "retrieval.export_intended",
     "retrieval.exhibit_packed",
     "retrieval.export_written",
@@ -113,7 +115,7 @@ async fn go(w: &World) -> Result<(), RetrievalError> {
     if w.desk.newest_plan(&matter).await?.is_none() {
         w.desk.make_plan(&matter, PlanRequest { deadline, ..PlanRequest::default() }, &w.me).await?;
     }
-    w.desk.start(&matter, None, None, None, &w.me).await?;
+    w.desk.start(&matter, None, None, Some(w.root.join("copies")), &w.me).await?;
     loop {
         let summary = w.desk.drive(Some(&matter), &NoProgress, &Cancel::default()).await?;
         let Some(due) = summary.next_due else { break };
