@@ -122,6 +122,9 @@ impl WorkStore for CountedWork {
         self.1.note("work.get");
         self.0.get(kind, id).await
     }
+    fn max_updates(&self) -> usize {
+        self.0.max_updates()
+    }
     async fn update_many(&self, works: Vec<Work>) -> Result<UpdateOutcome, IndexError> {
         self.1.note("work.update_many");
         self.0.update_many(works).await
