@@ -17,9 +17,12 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::sync::Notify;
 
 /// Longest that the driver sleeps: another process may have begun something meanwhile.
 const DRIVER_REST: Duration = Duration::from_secs(5);
+/// Between two looks at how retrievals go.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often it is looked whether a deadline is in danger or a copy about to lapse, which are matters of hours.
 const WARN_EVERY_MS: i64 = 15_000;
 /// Retrievals that ended and are read one by one; of more in one matter the whole matter is read.
@@ -124,27 +127,44 @@ impl Holdfast {
         }
         let me = Arc::clone(self);
         *driver = Some(tokio::spawn(async move {
-            let mut told = Told::default();
             me.under_way.take();
-            loop {
-                if let Err(e) = me.before_driving().await {
-                    tracing::warn!(code = e.code, "notifications: {e}");
-                }
-                let (sink, cancel) = me.task("retrieve");
-                let due = match me.desk.drive(None, sink.as_ref(), &cancel).await {
-                    Ok(summary) => summary.next_due,
-                    Err(e) => {
-                        tracing::warn!(code = e.code(), "driving retrievals: {e}");
-                        None
-                    }
-                };
-                drop(sink);
-                if let Err(e) = me.look(None, &mut told).await {
-                    tracing::warn!(code = e.code, "telling how retrievals go: {e}");
-                }
-                tokio::time::sleep(me.until(due).min(Duration::from_secs(2))).await;
-            }
+            // A pass lasts as long as its downloads, and what it has done is told meanwhile.
+            let passed = Notify::new();
+            tokio::join!(me.drive_on(&passed), me.tell_on(&passed));
         }));
+    }
+
+    async fn drive_on(&self, passed: &Notify) {
+        loop {
+            if let Err(e) = self.before_driving().await {
+                tracing::warn!(code = e.code, "notifications: {e}");
+            }
+            let (sink, cancel) = self.task("retrieve");
+            let due = match self.desk.drive(None, sink.as_ref(), &cancel).await {
+                Ok(summary) => summary.next_due,
+                Err(e) => {
+                    tracing::warn!(code = e.code(), "driving retrievals: {e}");
+                    None
+                }
+            };
+            drop(sink);
+            passed.notify_one();
+            tokio::time::sleep(self.until(due).min(LOOK_EVERY)).await;
+        }
+    }
+
+    async fn tell_on(&self, passed: &Notify) {
+        let mut told = Told::default();
+        loop {
+            // Where a pass takes longer, sooner.
+            let _ = tokio::time::timeout(LOOK_EVERY, passed.notified()).await;
+            if !self.outbox.is_prepared() {
+                continue;
+            }
+            if let Err(e) = self.look(None, &mut told).await {
+                tracing::warn!(code = e.code, "telling how retrievals go: {e}");
+            }
+        }
     }
 
     /// Tells what changed since the last look, of one matter or all; what cannot be read is told at the next. Gives what is under
