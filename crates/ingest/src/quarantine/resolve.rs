@@ -112,13 +112,16 @@ impl Archiver {
         if ![state::QUARANTINED, state::DEAD_LETTERED].contains(&work.state.as_str()) {
             return Err(IngestError::NotQuarantined { id: id.to_owned(), state: work.state });
         }
-        let doc: ItemDoc = read_doc("the state of an item", &work.doc)?;
+        let mut doc: ItemDoc = read_doc("the state of an item", &work.doc)?;
+        // A dead letter was set aside by its failures.
+        let failed = Aside::of_failure(doc.failure.as_ref(), work.updated_at);
+        doc.aside.get_or_insert(failed);
         let connector = match decision {
             Decision::Retry => Some(self.source_of(&work, &doc, cancel).await?),
             Decision::Accept => Some(self.kept_source(&doc).await?),
             Decision::Explain => None,
         };
-        self.note_resolution(id, &doc, decision, reason, agent).await?;
+        self.note_resolution(&work, &doc, decision, reason, agent).await?;
         self.resolve_state(work, doc, decision, reason, agent).await?;
         if let Some(connector) = connector {
             self.ingest(connector, agent, progress, cancel).await?;
@@ -128,7 +131,7 @@ impl Archiver {
 
     async fn note_resolution(
         &self,
-        id: &str,
+        work: &Work,
         doc: &ItemDoc,
         decision: Decision,
         reason: &str,
@@ -137,10 +140,10 @@ impl Archiver {
         let word = serde_json::to_value(decision).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default();
         let mut draft = EventDraft::new(Action::QuarantineResolution, Phase::Fact, agent.clone())
             .reason(reason)
-            .moved(state::QUARANTINED, word.as_str())
+            .moved(work.state.as_str(), word.as_str())
             .outcome(EventOutcome::Succeeded)
-            .detail("item", id)
-            .once(format!("resolution:{id}:{}:{word}:{}", doc.attempt, Sha256Digest::of(reason.as_bytes())));
+            .detail("item", work.id.as_str())
+            .once(format!("resolution:{}:{}:{word}:{}", work.id, doc.attempt, Sha256Digest::of(reason.as_bytes())));
         if let Some(archive_id) = &doc.archive_id {
             draft = draft.about(archive_id);
         }
@@ -164,9 +167,9 @@ impl Archiver {
             person: agent.person.clone(),
             at: self.parts.clock.now(),
         };
-        let failure = doc.failure.as_ref();
-        let aside = doc.aside.get_or_insert_with(|| Aside::of_failure(failure, work.updated_at));
-        aside.resolution = Some(resolution);
+        if let Some(aside) = &mut doc.aside {
+            aside.resolution = Some(resolution);
+        }
         doc.failures = 0;
         work.state = match decision {
             Decision::Explain => state::EXPLAINED,

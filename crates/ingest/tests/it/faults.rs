@@ -1,5 +1,6 @@
 use crate::support::{Home, agent};
 use holdfast_ingest::{Decision, aside, state};
+use holdfast_ledger::Action;
 use holdfast_model::{Cancel, NoProgress, SystemClock};
 use holdfast_testkit::{FaultRule, FaultyStore, StoreCall, StoreFault};
 use std::{
@@ -76,6 +77,10 @@ async fn bytes_that_turned_over_are_never_archived() {
     let (quiet, cancel, by) = (Arc::new(NoProgress), Cancel::default(), agent());
     let resolved = home.archiver.quarantine_resolve(&case.id, Decision::Explain, "a worn disk", &by, quiet, &cancel);
     assert_eq!(resolved.await.unwrap().sentence, case.sentence);
+    let entries = home.entries().await;
+    let said = entries.iter().map(|e| &e.event).find(|e| e.action == Action::QuarantineResolution).unwrap();
+    let told = (said.from.as_deref(), said.to.as_deref(), said.code.as_deref());
+    assert_eq!(told, (Some("dead_lettered"), Some("explain"), Some("ingest.read_back_mismatch")));
 }
 
 #[tokio::test]

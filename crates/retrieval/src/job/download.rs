@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File},
-    io::{self, IoSlice, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -25,6 +25,8 @@ use std::{
 };
 use tokio::task::JoinSet;
 
+/// Bytes of one write. Of much more, Linux makes pages so large that memory for them has to be found first, at twice the time.
+const WRITE_BYTES: usize = 256 << 10;
 /// Bytes written between two syncs: at most so many are downloaded again after a power cut.
 const SYNC_BYTES: u64 = 64 << 20;
 
@@ -71,7 +73,8 @@ pub(super) struct Downloaded {
 }
 
 impl Part {
-    /// Takes up what an earlier download left, or begins. Bytes that are taken up are hashed again.
+    /// Takes up what an earlier download left, or begins. Bytes that are taken up are hashed again. A file that has its whole length is
+    /// left as it is, noted or not: a process that was only slow may be about to put it in its place.
     fn open(path: PathBuf, record: PartRecord, fresh: bool) -> Result<Self, RetrievalError> {
         if let Some(folder) = path.parent() {
             make_folder(folder)?;
@@ -80,12 +83,20 @@ impl Part {
         let noted = fs::read(&note).ok();
         let known: Option<PartRecord> = noted.as_deref().and_then(|b| serde_json::from_slice(b).ok());
         let same = |r: &PartRecord| PartRecord { durable_bytes: 0, ..r.clone() } == record;
-        let keep = known.filter(same).map_or(0, |r| r.durable_bytes);
+        let known_durable = match &known {
+            Some(r) if same(r) => Some(r.durable_bytes),
+            Some(_) => None,
+            None => Some(0),
+        };
         let io = |what| RetrievalError::io(what, path.clone());
         let options = |f: &mut fs::OpenOptions| f.read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = options(&mut File::options()).map_err(io("open"))?;
         let length = file.metadata().map_err(io("look at"))?.len();
-        let keep = if fresh || length < keep { 0 } else { keep };
+        let keep = match known_durable {
+            Some(_) if length == record.size_bytes && !fresh => length,
+            Some(durable) if length >= durable && !fresh => durable,
+            _ => 0,
+        };
         file.set_len(keep).map_err(io("cut"))?;
         let mut hasher = Sha256::new();
         let mut piece = vec![0u8; 1 << 20];
@@ -153,26 +164,17 @@ impl Part {
         self.end_sync()
     }
 
-    /// The whole, durable. That is noted too: a desk that takes over from one that was only slow cuts nothing off under its feet.
+    /// The whole, durable.
     fn finish(mut self) -> Result<Fixity, RetrievalError> {
-        self.sync()?;
+        self.end_sync()?;
+        self.file.sync_all().map_err(RetrievalError::io("sync", &self.path))?;
         Ok(Fixity::sha256(Sha256Digest(self.hasher.finalize().into()), self.written))
     }
 }
 
-/// Writes the pieces one after the other in few calls; tells how many bytes they are.
+/// Writes the pieces one after the other; tells how many bytes they are.
 fn write_all(file: &mut File, pieces: &[Bytes]) -> io::Result<u64> {
-    let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-    let mut rest = &mut slices[..];
-    IoSlice::advance_slices(&mut rest, 0); // skips empty ones
-    while !rest.is_empty() {
-        match file.write_vectored(rest) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(n) => IoSlice::advance_slices(&mut rest, n),
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(e) => return Err(e),
-        }
-    }
+    pieces.iter().flat_map(|piece| piece.chunks(WRITE_BYTES)).try_for_each(|bytes| file.write_all(bytes))?;
     Ok(pieces.iter().map(|piece| piece.len() as u64).sum())
 }
 
@@ -257,7 +259,8 @@ impl Desk {
         let mut sign_of_life = Instant::now();
         let beat = Duration::from_millis(settings.lease_ms / 4);
         let mut fault = None;
-        while let Some(pieces) = blocks.next().await {
+        let mut next = blocks.next().await;
+        while let Some(pieces) = next {
             let pieces = match pieces {
                 Ok(pieces) => pieces,
                 Err(e) => {
@@ -265,7 +268,9 @@ impl Desk {
                     break;
                 }
             };
-            part = blocking(move || part.write(pieces)).await?;
+            // The next is waited for meanwhile, so that another one is begun in its place.
+            let (written, following) = tokio::join!(blocking(move || part.write(pieces)), blocks.next());
+            (part, next) = (written?, following);
             passed("retrieval.block_written")?;
             row.job.done_bytes = part.written;
             progress.report(Progress {

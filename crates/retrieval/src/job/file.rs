@@ -84,20 +84,15 @@ pub(crate) fn write_small(path: &Path, bytes: &[u8]) -> Result<(), RetrievalErro
     path.parent().map_or(Ok(()), sync_folder)
 }
 
-/// Puts a complete, durable file under its final name, read-only.
+/// Puts a complete, durable file under its final name, read-only. That it has its old name no more need not be durable: under both
+/// it is the same file.
 pub(crate) fn place(from: &Path, to: &Path) -> Result<(), RetrievalError> {
     if let Some(folder) = to.parent() {
         make_folder(folder)?;
     }
     fs::set_permissions(from, Permissions::from_mode(0o444)).map_err(RetrievalError::io("make read-only", from))?;
     fs::rename(from, to).map_err(RetrievalError::io("rename to", to))?;
-    if let Some(folder) = to.parent() {
-        sync_folder(folder)?;
-    }
-    match from.parent().filter(|f| Some(*f) != to.parent()) {
-        Some(folder) => sync_folder(folder),
-        None => Ok(()),
-    }
+    to.parent().map_or(Ok(()), sync_folder)
 }
 
 /// Copies a file to a name that is not taken, durably; the digest of what was copied is checked on the way. A file of the same

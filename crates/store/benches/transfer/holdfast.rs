@@ -12,7 +12,7 @@ use std::{
     collections::BTreeMap,
     env,
     fs::{self, File, Permissions},
-    io::{IoSlice, Read as _, Write as _},
+    io::{Read as _, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -24,6 +24,7 @@ const DOWNLOADS_AT_ONCE: usize = 3;
 const RANGES_AT_ONCE: usize = 4;
 const RANGE_BYTES: u64 = 8 << 20;
 const SYNC_BYTES: u64 = 64 << 20;
+const WRITE_BYTES: usize = 256 << 10;
 /// The archiver's limit on a machine of two cores.
 const UPLOADS_AT_ONCE: usize = 4;
 
@@ -127,11 +128,8 @@ impl Part {
         let (file, hash) = (&mut self.file, &mut self.hash);
         thread::scope(|scope| {
             let hashing = scope.spawn(|| pieces.iter().for_each(|piece| hash.update(piece)));
-            let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-            let mut rest = &mut slices[..];
-            while !rest.is_empty() {
-                let n = file.write_vectored(rest).expect("room for the bytes");
-                IoSlice::advance_slices(&mut rest, n);
+            for bytes in pieces.iter().flat_map(|piece| piece.chunks(WRITE_BYTES)) {
+                file.write_all(bytes).expect("room for the bytes");
             }
             hashing.join().expect("hashed");
         });
@@ -143,15 +141,13 @@ impl Part {
     }
 
     fn finish(mut self, to: &Path, expected: &Fixity) {
-        self.begin_sync();
         self.end_sync();
-        let from = self.path.parent().expect("a folder");
+        self.file.sync_all().expect("durable");
         let found = Fixity::sha256(Sha256Digest(self.hash.finalize().into()), self.written);
         assert_eq!(found, *expected, "verified");
         self.file.set_permissions(Permissions::from_mode(0o444)).expect("read-only");
         fs::rename(&self.path, to).expect("renamed");
         sync_folder(to.parent().expect("a folder"));
-        sync_folder(from);
         let _ = fs::remove_file(self.path.with_extension("json"));
     }
 }
@@ -183,8 +179,9 @@ async fn download(store: &Store, job: &Job, item: &Item) {
         });
         stream::iter(ranges).buffered(RANGES_AT_ONCE).boxed()
     };
-    while let Some(pieces) = blocks.next().await {
-        part = blocking(move || part.write(pieces)).await;
+    let mut next = blocks.next().await;
+    while let Some(pieces) = next {
+        (part, next) = tokio::join!(blocking(move || part.write(pieces)), blocks.next());
     }
     let expected = Fixity::sha256(item.digest, item.size_bytes);
     blocking(move || part.finish(&to, &expected)).await;

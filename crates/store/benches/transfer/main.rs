@@ -1,9 +1,9 @@
 //! One file of 1 GiB and 2,000 of 1 MiB from and to an S3 server in memory on this machine, against `s5cmd`, `aws s3 cp` and
-//! `rclone`, which only copy: `cargo bench -p holdfast-store --bench transfer`. Prints seconds by the clock, processor seconds and peak
-//! memory of each client.
+//! `rclone`, which only copy: `cargo bench -p holdfast-store --bench transfer`. Prints seconds by the clock, the same until the bytes are
+//! on the disk (`TMPDIR` says on which), processor seconds and peak memory of each client.
 //!
 //! Holdfast's download is the desk's, step by step (`retrieval/src/job/download.rs`, with the desk's own limits): ranges in order,
-//! SHA-256 on the way, fsync, digest compared, rename, fsync of both folders. Its upload is the store's `create`
+//! SHA-256 on the way, fsync, digest compared, rename, fsync of the folder. Its upload is the store's `create`
 //! with the digest that is expected, each part with a SHA-256 for S3 to check; once alone, and once read back whole and compared, as the
 //! archiver does it. Each client is a process of its own; the server is one more.
 
@@ -21,6 +21,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    time::Instant,
 };
 
 const BIG_BYTES: usize = 1 << 30;
@@ -50,6 +51,9 @@ struct Job {
 #[derive(Debug, Clone, Copy, Deserialize)]
 struct Took {
     wall_s: f64,
+    /// With what it takes then until the bytes are on the disk; not so of uploads.
+    #[serde(default)]
+    on_disk_s: f64,
     processor_s: f64,
     peak_mb: f64,
 }
@@ -181,7 +185,10 @@ fn downloads(job: &Job, rounds: usize, scratch: &Path) -> Table {
     for _ in 0..rounds {
         for client in peers::DOWNLOADERS {
             empty_folder(&job.folder);
-            let took = peers::run(client, job, scratch);
+            let mut took = peers::run(client, job, scratch);
+            let began = Instant::now();
+            assert!(Command::new("sync").arg("-f").arg(&job.folder).status().is_ok_and(|s| s.success()), "sync");
+            took.on_disk_s = took.wall_s + began.elapsed().as_secs_f64();
             arrived(&job.folder, &job.items, client);
             table.add(client, took);
         }
@@ -236,7 +243,10 @@ impl Table {
     }
 
     fn print(&self, what: &str) {
-        println!("\n{what:24} {:>9} {:>9} {:>11} {:>9}", "wall s", "fastest", "processor s", "peak MB");
+        println!(
+            "\n{what:24} {:>9} {:>9} {:>9} {:>11} {:>9}",
+            "wall s", "fastest", "on disk s", "processor s", "peak MB"
+        );
         for (client, all) in &self.0 {
             let middle = |of: fn(&Took) -> f64| {
                 let mut values: Vec<_> = all.iter().map(of).collect();
@@ -245,7 +255,8 @@ impl Table {
             };
             let fastest = all.iter().map(|t| t.wall_s).fold(f64::INFINITY, f64::min);
             let (wall, processor, peak) = (middle(|t| t.wall_s), middle(|t| t.processor_s), middle(|t| t.peak_mb));
-            println!("{client:24} {wall:9.2} {fastest:9.2} {processor:11.2} {peak:9.0}");
+            let on_disk = middle(|t| t.on_disk_s);
+            println!("{client:24} {wall:9.2} {fastest:9.2} {on_disk:9.2} {processor:11.2} {peak:9.0}");
         }
     }
 }

@@ -61,33 +61,25 @@ impl S3Store {
         let order = upload.order;
         let (mut whole, mut size_bytes, mut number) = (Sha256::new(), 0u64, 1);
         let (mut on_their_way, mut parts) = (JoinSet::new(), Vec::new());
-        let mut part = first;
-        loop {
+        let mut next = Some(first);
+        while let Some(part) = next {
             size_bytes += part.len() as u64;
-            let bytes = part.clone();
-            let hash = move || {
-                whole.update(&bytes);
-                (whole, Sha256Digest(Sha256::digest(&bytes).into()))
-            };
-            let (hashed, digest) = off_the_loop(&order.at, hash).await?;
-            whole = hashed;
             if on_their_way.len() >= self.config.parallel_parts.max(1) {
                 parts.extend(arrived(on_their_way.join_next().await)?);
-            }
-            on_their_way.spawn(self.send_part(upload, number, part, digest));
-            if body.is_done().await? {
-                break;
             }
             // A part that cannot be sent is heard of before the next is fetched.
             while let Some(sent) = on_their_way.try_join_next() {
                 parts.extend(arrived(Some(sent))?);
             }
+            on_their_way.spawn(self.send_part(upload, number, part.clone()));
+            let hash = move || {
+                whole.update(&part);
+                whole
+            };
             number += 1;
-            if number > MOST_PARTS {
-                let what = order.at.to_string();
-                return Err(StoreError::Invalid { what, detail: "it is longer than an object can be".to_owned() });
-            }
-            part = body.part(self.config.part_size_bytes << (number / DOUBLES_AFTER)).await?;
+            let (hashed, fetched) =
+                tokio::join!(off_the_loop(&order.at, hash), self.next_part(order, &mut body, number));
+            (whole, next) = (hashed?, fetched?);
         }
         let fixity = Fixity::sha256(Sha256Digest(whole.finalize().into()), size_bytes);
         order.expects(&fixity)?;
@@ -98,13 +90,24 @@ impl S3Store {
         self.complete(upload, parts, fixity).await
     }
 
-    /// Sends one part; the same part again replaces it, so that the SDK may try as often as it likes.
+    /// The part with this number; none where there is no more.
+    async fn next_part(&self, order: &Order, body: &mut Gather, number: i32) -> Result<Option<Bytes>, StoreError> {
+        if body.is_done().await? {
+            return Ok(None);
+        }
+        if number > MOST_PARTS {
+            let what = order.at.to_string();
+            return Err(StoreError::Invalid { what, detail: "it is longer than an object can be".to_owned() });
+        }
+        body.part(self.config.part_size_bytes << (number / DOUBLES_AFTER)).await.map(Some)
+    }
+
+    /// Sends one part with its digest; the same part again replaces it, so that the SDK may try as often as it likes.
     fn send_part(
         &self,
         upload: &Upload<'_>,
         number: i32,
         bytes: Bytes,
-        digest: Sha256Digest,
     ) -> impl Future<Output = Result<CompletedPart, StoreError>> + Send + 'static {
         let at = upload.order.at.clone();
         let kms_key = self.config.kms_key.clone();
@@ -115,11 +118,12 @@ impl S3Store {
             .key(at.key.as_str())
             .upload_id(&upload.id)
             .part_number(number)
-            .checksum_algorithm(ChecksumAlgorithm::Sha256)
-            .checksum_sha256(base64::encode(digest.0));
+            .checksum_algorithm(ChecksumAlgorithm::Sha256);
         let times = Builder::new().timeout_config(timeouts(&self.config, bytes.len()));
         async move {
-            let request = request.body(bytes.into());
+            let part = bytes.clone();
+            let digest = off_the_loop(&at, move || Sha256::digest(&part)).await?;
+            let request = request.checksum_sha256(base64::encode(digest)).body(bytes.into());
             let sent = request.customize().config_override(times).disable_payload_signing().send().await;
             let doing = fault::Doing { what: "storing", right: "s3:PutObject", at: &at, kms_key: kms_key.as_deref() };
             let sent = sent.map_err(|e| fault::of(&doing, &e))?;
