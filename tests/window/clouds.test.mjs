@@ -22,16 +22,21 @@ async function mainJob(pair) {
   };
   try {
     await inWindow(async (w) => {
+      // All three are billing's, so that only after another search it shows that this one has ended.
+      await w.press('/', 'nobody', '{Enter}');
+      await w.see('Nothing matches');
       await w.press('/', 'billing', '{Enter}');
-      await w.until('three results', 'return location.hash.includes("billing") && document.querySelector("[role=grid]")?.getAttribute("aria-rowcount") === "4"');
+      await w.until('three results', 'return document.querySelector("[role=grid]")?.getAttribute("aria-rowcount") === "4"');
       await w.run('document.querySelector("[role=grid]").focus()');
       await w.press('{Space}', '{Down}', '{Space}', '{Down}', '{Space}');
       await w.see('3 selected');
       await w.addToNewMatter({ name: 'Cloud v. Cold', reference: 'C-1', due: '2039-01-31', reason: 'Subpoena' });
       await w.openMatter('Cloud v. Cold');
+      await w.see('Make a plan');
+      await w.press('p');
       await w.see('Approve and bring back');
       await w.press('b', '{Enter}');
-      await w.see('Being brought back');
+      await w.see('On its way');
     });
     await s.pass(pair.seconds);
     await inWindow(async (w) => {

@@ -214,10 +214,11 @@ impl Holdfast {
     fn tell(&self, under_way: &[JobView], ended: &BTreeMap<MatterId, Ended>, told: &mut Told) {
         let first = !std::mem::replace(&mut told.begun, true);
         let before = std::mem::take(&mut told.jobs);
-        told.since.clear();
+        // At the first look how things stand is no news, but for what this process has changed before it: somebody may have read it since.
+        let own = std::mem::take(&mut told.since);
         let gone = ended.values().flat_map(|e| e.jobs.iter().filter(|j| e.gone.contains(&key(j))));
         for j in under_way.iter().chain(gone) {
-            if before.get(&key(j)) != Some(&seen(j)) && !first {
+            if before.get(&key(j)) != Some(&seen(j)) && (!first || own.contains(&key(j))) {
                 // Nobody listening is no error.
                 let _ = self.events.send(ApiEvent::Job { job: job_view(j) });
             }
@@ -229,9 +230,7 @@ impl Holdfast {
             told.ended.insert(matter.clone());
             let count = |s| u32::try_from(e.jobs.iter().filter(|j| j.state == s).count()).unwrap_or(u32::MAX);
             let (verified, failed) = (count(JobState::Verified), count(JobState::Failed));
-            if !first {
-                let _ = self.events.send(ApiEvent::MatterReady { matter_id: matter.to_string(), verified, failed });
-            }
+            let _ = self.events.send(ApiEvent::MatterReady { matter_id: matter.to_string(), verified, failed });
         }
     }
 

@@ -209,16 +209,10 @@ async fn a_thousand_that_ended_are_not_read_again_each_round() {
     assert_eq!((events(&mut heard), bench.heard().len()), (vec![], 1));
 }
 
-/// What this process began and ended between two looks, while nobody looked, is told like anything else.
-#[tokio::test]
-async fn what_begins_and_ends_between_two_looks_is_told() {
-    let bench = Bench::due_in(10_000).await;
-    bench.holdfast.before_driving().await.unwrap();
-    let mut heard = bench.holdfast.subscribe();
-    let mut told = Told::default();
-    bench.look(&mut told).await;
+/// This process begins a retrieval and ends it.
+async fn begins_and_ends(bench: &Bench, n: usize) {
     let mine = bench.holdfast.under_way.over(Arc::clone(&bench.work));
-    mine.create(bench.row(7, "planned")).await.unwrap();
+    mine.create(bench.row(n, "planned")).await.unwrap();
     let claim = Claim {
         kind: WorkKind::Retrieval,
         states: &["approved"],
@@ -227,10 +221,33 @@ async fn what_begins_and_ends_between_two_looks_is_told() {
         lease_ms: 9_000,
         limit: 9,
     };
-    let planned = bench.work.get(WorkKind::Retrieval, &bench.row(7, "").id).await.unwrap().unwrap();
+    let planned = bench.work.get(WorkKind::Retrieval, &bench.row(n, "").id).await.unwrap().unwrap();
     bench.work.update(Work { state: "approved".into(), ..planned }).await.unwrap();
     let claimed = mine.claim(claim).await.unwrap().remove(0);
     mine.update(Work { state: "verified".into(), lease: None, ..claimed }).await.unwrap();
+}
+
+/// Who read how things stood when this process began, and looks on, hears of what it did before the first look.
+#[tokio::test]
+async fn what_begins_and_ends_before_the_first_look_is_told() {
+    let bench = Bench::due_in(10_000).await;
+    bench.holdfast.before_driving().await.unwrap();
+    let mut heard = bench.holdfast.subscribe();
+    bench.holdfast.under_way.take();
+    begins_and_ends(&bench, 7).await;
+    bench.look(&mut Told::default()).await;
+    assert_eq!(events(&mut heard), ["hf-0007 verified", "ready 1 0"]);
+}
+
+/// What this process began and ended between two looks, while nobody looked, is told like anything else.
+#[tokio::test]
+async fn what_begins_and_ends_between_two_looks_is_told() {
+    let bench = Bench::due_in(10_000).await;
+    bench.holdfast.before_driving().await.unwrap();
+    let mut heard = bench.holdfast.subscribe();
+    let mut told = Told::default();
+    bench.look(&mut told).await;
+    begins_and_ends(&bench, 7).await;
     assert_eq!(bench.look(&mut told).await, 2);
     assert_eq!(events(&mut heard), ["hf-0007 verified", "ready 1 0"]);
     assert_eq!(bench.heard(), [(NoticeKind::Ready, 1, 0)]);
