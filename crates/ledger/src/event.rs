@@ -259,6 +259,7 @@ impl EventDraft {
 }
 
 /// The token of an intent's outcome, of which there is one unless its author says otherwise.
+#[cfg(feature = "local")]
 pub(crate) fn outcome_token(intent: u64) -> String {
     format!("outcome:{intent}")
 }

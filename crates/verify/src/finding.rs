@@ -146,11 +146,11 @@ codes! {
         "A timestamp by an independent authority is configured, but there is none for this checkpoint.",
         "Ask for a timestamp again, or explain its absence.";
     KeyNotPinned, "key.not_pinned", Remark,
-        "The public key came with the package. The package agrees with itself, but that it comes from the named archive rests on the key's fingerprint.",
-        "Compare the fingerprint with the archive over another way (telephone, letter), then verify again with --key.";
+        "The public key came with the package or ledger itself. What was checked agrees with itself, but it is not established that it comes from the named archive: anyone could have made it with a key of their own.",
+        "Ask the archive for its key's fingerprint over another way (telephone, letterhead), then verify again with --key and that fingerprint.";
     KeyMismatch, "key.mismatch", Failure,
-        "The package names another public key than the one you trust: it was not made by the archive that you expect.",
-        "Ask the archive for its fingerprint over another way. If yours is right, the package is forged.";
+        "The package or ledger has another public key than the one you trust: it was not made by the archive that you expect.",
+        "Make sure that what you gave with --key is the archive's fingerprint, as it tells it over another way. If it is, what was checked is forged.";
     PackageNotABag, "package.not_a_bag", Failure,
         "The folder is not an evidence package: the BagIt declaration is missing or not version 1.0.",
         "Make sure that you named the package's own folder, unpacked as it was.";
@@ -284,9 +284,15 @@ impl fmt::Display for Finding {
 pub fn findings_document() -> String {
     use std::fmt::Write as _;
     let mut out = String::from(
-        "# Findings\n\nEvery verification by Holdfast ends in one of three outcomes: `verified`, `verified_with_remarks` or \
-         `failed`, and says what it\nfound. A *failure* is something that does not agree; a *remark* is something that was not \
-         looked at or not shown. The codes are\nstable: programs may rely on them.\n\nThis page is made from the verifier's own \
+        "# Findings\n\nEvery verification by Holdfast ends in one of four outcomes and says what it found. The exit code is that of \
+         `holdfast-verify`\nand of `holdfast verify`.\n\n| outcome | exit code | meaning |\n|---|---|---|\n\
+         | `verified` | 0 | everything agrees, and everything that should be looked at was |\n\
+         | `verified_with_remarks` | 0 | everything that was looked at agrees; something was not looked at or not shown |\n\
+         | `self_consistent` | 3 | everything agrees with itself; its origin is not established, as no public key was given that is \
+         known from elsewhere |\n\
+         | `failed` | 4 | something does not agree |\n\n\
+         A *failure* is something that does not agree; a *remark* is something that was not looked at or not shown. The codes \
+         are stable:\nprograms may rely on them.\n\nThis page is made from the verifier's own \
          table (`FindingCode` in `crates/verify/src/finding.rs`); a test compares the two.\nAfter a change there run \
          `HOLDFAST_BLESS=1 cargo test -p holdfast-verify`.\n\n| code | weight | what it means for the evidence | what to do next \
          |\n|---|---|---|---|\n",

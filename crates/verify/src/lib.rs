@@ -15,7 +15,7 @@ mod report;
 pub use custody::CustodyStep;
 pub use finding::{Finding, FindingCode, Severity, findings_document};
 pub use index::{IndexFacts, ObservedIndex};
-pub use key::parse_public_key;
+pub use key::{Trust, TrustedKey};
 pub use ledger::{EntryEvidence, LedgerEvidence, RememberedCheckpoint, key_fingerprint};
 pub use recording::{ObjectFacts, Observed, ObservedBytes, holds_by_ledger, verify_recording};
 pub use report::{Check, CheckResult, Link, Outcome, VerificationReport};

@@ -1,7 +1,7 @@
 //! `holdfast-verify PACKAGE`: checks an evidence package without Holdfast, without a network, without a secret.
 
 use holdfast_model::{Cancel, HOLDFAST_VERSION, NoProgress};
-use holdfast_verify::{CheckResult, Link, Outcome, Severity, VerificationReport, package, parse_public_key};
+use holdfast_verify::{CheckResult, Link, Outcome, Severity, Trust, TrustedKey, VerificationReport, package};
 use std::{
     ffi::OsString,
     fmt::Write as _,
@@ -14,21 +14,24 @@ const HELP: &str = "\
 Checks an evidence package made by Holdfast: that every recording in it is, bit for bit, what was archived.
 Reads only; needs no network and no secret.
 
-Usage: holdfast-verify PACKAGE [--key HEX|FILE] [--json]
+Usage: holdfast-verify PACKAGE [--key KEY|FILE] [--json]
 
   PACKAGE      the package's folder
-  --key        the archive's public key as you know it from elsewhere: 64 hexadecimal digits, or a file with them or with
-               the PEM form. Without it the package's own key is used, and a remark says so.
+  --key        the fingerprint of the archive's public key as you know it from elsewhere (telephone, letterhead): 64
+               hexadecimal digits, with or without colons or spaces. The key itself is taken too: as 64 hexadecimal digits, in
+               base64, as PEM, or as the verifier key of a signed note; and a file with any of these. Without --key it can
+               only be shown that the package agrees with itself, not where it comes from.
   --json       one JSON document on standard output instead of text
   --version    the version
   --help       this text
 
-Exit codes: 0 verified (also with remarks), 1 the package could not be read, 2 wrong usage, 4 something does not agree.
+Exit codes: 0 verified (also with remarks), 1 the package could not be read, 2 wrong usage, 3 consistent with itself, origin
+not established (no --key), 4 something does not agree.
 ";
 
 struct Arguments {
     package: PathBuf,
-    key: Option<[u8; 32]>,
+    trust: Trust,
     json: bool,
 }
 
@@ -47,9 +50,13 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match package::verify_package(&arguments.package, arguments.key, &Cancel::default(), &NoProgress) {
+    match package::verify_package(&arguments.package, arguments.trust, &Cancel::default(), &NoProgress) {
         Ok(report) => {
-            let code = if report.outcome == Outcome::Failed { 4 } else { 0 };
+            let code = match report.outcome {
+                Outcome::Verified | Outcome::VerifiedWithRemarks => 0,
+                Outcome::SelfConsistent => 3,
+                Outcome::Failed => 4,
+            };
             let text = if arguments.json { json(&report) } else { words(&report) };
             print(&text, code)
         }
@@ -90,22 +97,22 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Asked, String> {
         }
     }
     let package = package.ok_or("no package was named")?;
-    Ok(Asked::Verify(Arguments { package, key, json }))
+    Ok(Asked::Verify(Arguments { package, trust: key.map_or(Trust::Unknown, Trust::Given), json }))
 }
 
-fn read_key(given: &OsString) -> Result<[u8; 32], String> {
-    if let Some(key) = given.to_str().and_then(parse_public_key) {
+fn read_key(given: &OsString) -> Result<TrustedKey, String> {
+    if let Some(key) = given.to_str().and_then(TrustedKey::parse) {
         return Ok(key);
     }
     let shown = given.to_string_lossy();
     let length = std::fs::metadata(given)
-        .map_err(|e| format!("the key {shown} is no 64 hexadecimal digits and no file: {e}"))?
+        .map_err(|e| format!("{shown} is neither a fingerprint or public key nor a file with one: {e}"))?
         .len();
     if length > 64 * 1024 {
         return Err(format!("the file {shown} is too large for a public key"));
     }
     let text = std::fs::read_to_string(given).map_err(|e| format!("the key file {shown} can't be read: {e}"))?;
-    parse_public_key(&text).ok_or_else(|| format!("there is no Ed25519 public key in {shown}"))
+    TrustedKey::parse(&text).ok_or_else(|| format!("there is no fingerprint or Ed25519 public key in {shown}"))
 }
 
 fn json(report: &VerificationReport) -> String {
@@ -138,6 +145,7 @@ fn words(report: &VerificationReport) -> String {
     let word = match report.outcome {
         Outcome::Verified => "VERIFIED",
         Outcome::VerifiedWithRemarks => "VERIFIED, with remarks",
+        Outcome::SelfConsistent => "CONSISTENT WITH ITSELF; ORIGIN NOT ESTABLISHED: verify again with --key",
         Outcome::Failed => "FAILED: something does not agree; see above",
     };
     let _ = writeln!(out, "\n{word}");

@@ -10,17 +10,21 @@ pub enum Outcome {
     Verified,
     /// Everything that was looked at agrees; something was not looked at or not shown.
     VerifiedWithRemarks,
+    /// Everything that was looked at agrees with itself, but nobody vouches for the key that it is signed with: it may come from
+    /// anyone. There may be remarks too.
+    SelfConsistent,
     /// Something does not agree.
     Failed,
 }
 
 impl Outcome {
-    /// `verified`, `verified_with_remarks` or `failed`.
+    /// `verified`, `verified_with_remarks`, `self_consistent` or `failed`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Verified => "verified",
             Self::VerifiedWithRemarks => "verified_with_remarks",
+            Self::SelfConsistent => "self_consistent",
             Self::Failed => "failed",
         }
     }
@@ -141,7 +145,7 @@ pub struct Check {
 /// What a verification found. A function of what was read and nothing else: it holds no time and no name of who asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerificationReport {
-    /// How it ended: the heaviest finding decides.
+    /// How it ended: the heaviest finding decides. A key that nobody vouches for weighs more than other remarks.
     pub outcome: Outcome,
     /// What does not agree or was not looked at, in the order of the links.
     pub findings: Vec<Finding>,
@@ -155,6 +159,8 @@ impl VerificationReport {
     pub fn new(findings: Vec<Finding>, checks: Vec<Check>) -> Self {
         let outcome = if findings.iter().any(|f| f.severity == Severity::Failure) {
             Outcome::Failed
+        } else if findings.iter().any(|f| f.code == FindingCode::KeyNotPinned) {
+            Outcome::SelfConsistent
         } else if findings.is_empty() {
             Outcome::Verified
         } else {

@@ -1,6 +1,6 @@
 use crate::{
     CheckResult, CustodyStep, EntryEvidence, Finding, FindingCode as Code, LedgerEvidence, Link, ObservedBytes,
-    ObservedIndex, VerificationReport, key_fingerprint,
+    ObservedIndex, Trust, VerificationReport, key_fingerprint,
     ledger::{ReadEntry, check_ledger},
     package::{
         Exhibit, PACKAGE_FORMAT, PackageDescription, PackageError,
@@ -29,15 +29,15 @@ const MANIFEST_MAX_BYTES: u64 = 16 * 1024 * 1024;
 const PACKAGE: &str = "package";
 
 /// Checks a package by itself: every file against the lists, every original against manifest and ledger, every entry
-/// against the signed tree, the signature against the key. `trusted_key` is the archive's public key as the caller knows it
-/// from elsewhere; without one the package's own is used and a remark says so. Whatever lies in the folder, this ends with a
-/// report.
+/// against the signed tree, the signature against the key. `trust` is what the caller knows of the archive's public key from
+/// elsewhere; where it knows none, the package's own is used and the outcome is at most that the package agrees with itself.
+/// Whatever lies in the folder, this ends with a report.
 ///
 /// # Errors
 /// Where there is no folder to read, or the person cancelled.
 pub fn verify_package(
     folder: &Path,
-    trusted_key: Option<[u8; 32]>,
+    trust: impl Into<Trust>,
     cancel: &Cancel,
     progress: &dyn ProgressSink,
 ) -> Result<VerificationReport, PackageError> {
@@ -48,7 +48,7 @@ pub fn verify_package(
     let mut package = Package::open(root, cancel, progress)?;
     let mut out = Collector::default();
     if let Some(description) = package.describe() {
-        let entries = package.check_ledger(&description, trusted_key, &mut out);
+        let entries = package.check_ledger(&description, trust.into(), &mut out);
         package.check_exhibits(&description, &entries, &mut out);
         package.check_custody_report(&description, &entries);
     }
@@ -156,29 +156,15 @@ impl Package {
         }
     }
 
-    fn check_ledger(
-        &mut self,
-        description: &PackageDescription,
-        trusted: Option<[u8; 32]>,
-        out: &mut Collector,
-    ) -> Vec<ReadEntry> {
+    fn check_ledger(&mut self, description: &PackageDescription, trust: Trust, out: &mut Collector) -> Vec<ReadEntry> {
         let mut findings = Vec::new();
         let own = self.read(path::PUBLIC_KEY, 4096).and_then(|pem| public_key(&pem));
         if own.is_none() && self.files.contains_key(path::PUBLIC_KEY) {
             self.note(Code::PackageMalformed, path::PUBLIC_KEY, "an Ed25519 public key as PEM", "something else");
         }
-        match (trusted, own) {
-            (Some(trusted), Some(own)) if trusted != own => {
-                let (expected, found) = (key_fingerprint(&trusted), key_fingerprint(&own));
-                findings.push(Finding::new(Code::KeyMismatch, "public key", expected, found));
-            }
-            (None, Some(own)) => {
-                let expected = "a key that is known from elsewhere";
-                findings.push(Finding::new(Code::KeyNotPinned, "public key", expected, key_fingerprint(&own)));
-            }
-            _ => {}
-        }
         let checkpoint = self.read(path::CHECKPOINT, 64 * 1024).and_then(|b| String::from_utf8(b).ok());
+        let origin = checkpoint.as_deref().and_then(|c| c.lines().next());
+        findings.extend(own.and_then(|own| trust.judge(&own, origin)));
         let entries = self.read(path::ENTRIES, TEXT_MAX_BYTES).unwrap_or_default();
         let proofs = self.read(path::PROOFS, TEXT_MAX_BYTES).unwrap_or_default();
         let proofs = proofs::read_proofs(&proofs, &mut findings);
@@ -189,7 +175,7 @@ impl Package {
             entries: joined,
             checkpoint,
             // With the wrong key pinned the package is still compared with itself, so that the finding stands alone.
-            public_key: own.or(trusted).unwrap_or([0; 32]),
+            public_key: own.or(trust.bytes()).unwrap_or([0; 32]),
             mac_failures: None,
             remembered: None,
             timestamp_expected: false,
