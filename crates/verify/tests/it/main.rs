@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used)] // a test binary has no outside and may panic
 
 mod documents;
+mod how_to_check;
 mod key;
 mod package;
 mod recording;

@@ -16,27 +16,27 @@ use std::{
 };
 use tempfile::TempDir;
 
-struct Fixture {
-    archive: Archive,
-    _folder: TempDir,
-    path: PathBuf,
+pub struct Fixture {
+    pub archive: Archive,
+    pub folder: TempDir,
+    pub path: PathBuf,
 }
 
-fn fixture() -> Fixture {
+pub fn fixture() -> Fixture {
     let (archive, folder) = (Archive::with(3), tempfile::tempdir().unwrap());
     let path = write(&archive, folder.path(), "p").unwrap().path;
-    Fixture { archive, _folder: folder, path }
+    Fixture { archive, folder, path }
 }
 
 const FIRST: &str = "data/originals/HF-0001_call_0__M_ller_.wav";
 const SECOND: &str = "data/originals/HF-0002_call_1__M_ller_.wav";
 
 impl Fixture {
-    fn at(&self, name: &str) -> PathBuf {
+    pub fn at(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    fn edit(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+    pub fn edit(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = fs::read(self.at(name)).unwrap();
         let before = bytes.clone();
         change(&mut bytes);
@@ -44,25 +44,25 @@ impl Fixture {
         fs::write(self.at(name), bytes).unwrap();
     }
 
-    fn replace(&self, name: &str, from: &str, to: &str) {
+    pub fn replace(&self, name: &str, from: &str, to: &str) {
         self.edit(name, |b| *b = String::from_utf8(b.clone()).unwrap().replacen(from, to, 1).into_bytes());
     }
 
-    fn manifest(&self, exhibit: &str) -> String {
+    pub fn manifest(&self, exhibit: &str) -> String {
         let description: PackageDescription =
             serde_json::from_slice(&fs::read(self.at("package.json")).unwrap()).unwrap();
         description.exhibits.into_iter().find(|e| e.exhibit == exhibit).unwrap().manifest
     }
 
     /// Makes the lists fit again, as a forger with `sha256sum` would.
-    fn relist(&self) {
+    pub fn relist(&self) {
         let script = "find data -type f | LC_ALL=C sort | xargs -d '\\n' sha256sum > manifest-sha256.txt
             find . -maxdepth 1 -type f ! -name tagmanifest-sha256.txt -printf '%P\\n' | LC_ALL=C sort | xargs -d '\\n' sha256sum > tagmanifest-sha256.txt";
         assert!(Command::new("sh").args(["-e", "-c", script]).current_dir(&self.path).status().unwrap().success());
     }
 
     #[track_caller]
-    fn finds(&self, expected: &[Code]) -> VerificationReport {
+    pub fn finds(&self, expected: &[Code]) -> VerificationReport {
         let report = verify(&self.path, Some(self.archive.signer.public_key()));
         let codes: Vec<_> = report.findings.iter().map(|f| f.code).collect();
         assert_eq!(codes, expected, "{:#?}", report.findings);
