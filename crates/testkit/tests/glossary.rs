@@ -129,6 +129,10 @@ fn added_lines() -> Option<Vec<String>> {
             number += 1;
         }
     }
+    for file in git(&["ls-files", "--others", "--exclude-standard"])?.lines() {
+        let text = fs::read_to_string(root().join(file)).unwrap_or_default();
+        out.extend(text.lines().zip(1..).map(|(line, n)| format!("{file}:{n}: {}", line.trim())));
+    }
     Some(out)
 }
 
@@ -139,7 +143,7 @@ fn places(phrase: &str, counted: &[String]) -> String {
     let here: Vec<_> = added.iter().filter(of_counted).filter(|line| Text::new(line).count(phrase) > 0).collect();
     let mut out = String::new();
     here.iter().take(20).for_each(|line| write!(out, "\n    {line}").unwrap());
-    if here.is_empty() { "\n    (in a file that git does not have yet)".to_owned() } else { out }
+    if here.is_empty() { "\n    (not in a line that is new)".to_owned() } else { out }
 }
 
 #[test]
