@@ -23,6 +23,31 @@ DYNOXIDE=3.2.0
 
 say() { printf '\n== %s\n' "$*" >&2; }
 
+# Runs stages in turn, each a function. When the script ends, however it ends, it prints how long each took: `packages`, which installs
+# what is missing, apart from the rest, then the sum beside $AIM.
+run_stages() {
+  stage_times=() stage_running='' stage_began=$SECONDS stage_sum=0
+  trap print_stage_times EXIT
+  for stage_running in "$@"; do
+    say "$stage_running"
+    stage_began=$SECONDS
+    # Not in a condition: there `set -e` would be off inside the function.
+    "$stage_running"
+    end_stage
+  done
+  stage_running=
+}
+end_stage() { # note
+  local took=$((SECONDS - stage_began)) apart=
+  if [ "$stage_running" = packages ]; then apart="not in the total"; else stage_sum=$((stage_sum + took)); fi
+  stage_times+=("$(printf '%-12s %6d s  %s' "$stage_running" "$took" "${1:-$apart}")")
+}
+print_stage_times() {
+  [ -z "$stage_running" ] || end_stage "failed or stopped"
+  printf '\n' >&2
+  printf '%s\n' "${stage_times[@]}" "$(printf '%-12s %6d s  %s' total "$stage_sum" "${AIM:-}")" >&2
+}
+
 # Installs those of the named Debian packages that are missing.
 need_packages() {
   local missing=()
