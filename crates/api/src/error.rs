@@ -65,6 +65,15 @@ impl ApiError {
         Self::new(ApiErrorKind::Usage, code, message, next)
     }
 
+    /// Something that a newer version wrote; `what` names it.
+    pub(crate) fn newer(code: &str, what: &str, format: &str) -> Self {
+        Self::usage(
+            code,
+            format!("{what} was written by a newer version of Holdfast, in the format {format}"),
+            "Use the newer version of Holdfast. Nothing is damaged, and nothing was changed.",
+        )
+    }
+
     pub(crate) fn bad_request(command: &str, e: &serde_json::Error) -> Self {
         Self::usage(
             "api.bad_request",

@@ -11,6 +11,7 @@ use std::{
 /// Marks a folder as a home of Holdfast.
 const MARKER: &str = "holdfast-home.json";
 const MARKER_TEXT: &str = "{\"format\":\"holdfast-home/1\"}\n";
+const HOME_FORMAT: &str = "holdfast-home/1";
 
 /// The paths inside a home folder.
 #[derive(Debug, Clone)]
@@ -62,14 +63,15 @@ impl Home {
         let marker = home.root.join(MARKER);
         match fs::read_to_string(&marker) {
             Ok(text) if text == MARKER_TEXT => {}
-            Ok(_) => {
-                let message = format!("{} was made by a newer version of Holdfast", home.root.display());
-                return Err(ApiError::new(
-                    ApiErrorKind::Usage,
-                    "home.newer",
-                    message,
-                    "Update Holdfast on this machine.",
-                ));
+            Ok(text) => {
+                return Err(match holdfast_model::newer_format(text.as_bytes(), HOME_FORMAT) {
+                    Some(format) => ApiError::newer("home.newer", &home.root.display().to_string(), &format),
+                    None => ApiError::usage(
+                        "home.marker",
+                        format!("{} is damaged: it does not name the format of a home folder", marker.display()),
+                        "Put the file back from a backup of this folder. Nothing else in it was looked at.",
+                    ),
+                });
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => home.claim()?,
             Err(e) => return Err(cannot(&home.root, &e)),

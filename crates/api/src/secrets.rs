@@ -233,6 +233,9 @@ impl Secrets {
     fn record(&self) -> Result<Record, ApiError> {
         let path = self.home.join(RECORD);
         match std::fs::read(&path) {
+            Ok(bytes) if let Some(format) = holdfast_model::newer_format(&bytes, RECORD_FORMAT) => {
+                Err(ApiError::newer("credentials.format_unknown", &path.display().to_string(), &format))
+            }
             Ok(bytes) => serde_json::from_slice(&bytes).map_err(|e| {
                 let next = "Take the file away and enter the credentials again; they only say what was entered.";
                 ApiError::new(

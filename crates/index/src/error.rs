@@ -31,6 +31,14 @@ pub enum IndexError {
         /// The newest version known here.
         known: i64,
     },
+    /// A document of the work store was written by a newer Holdfast.
+    #[error("the document of {what} was written by a newer version of Holdfast, in the format {format}")]
+    NewerDocument {
+        /// Whose document.
+        what: String,
+        /// The format it names.
+        format: String,
+    },
     /// The file is not a SQLite database, or what is in it does not fit together.
     #[error("{path} is damaged: {detail}")]
     Corrupt {
@@ -145,6 +153,7 @@ impl Fault for IndexError {
             Self::BadCursor(_) => "index.bad_cursor",
             Self::Invalid(_) => "index.invalid",
             Self::NewerSchema { .. } => "index.newer_schema",
+            Self::NewerDocument { .. } => "index.newer_document",
             Self::Corrupt { .. } => "index.corrupt",
             Self::ReadOnly { .. } => "index.read_only",
             Self::Full { .. } => "index.full",
@@ -167,7 +176,7 @@ impl Fault for IndexError {
         match self {
             Self::NotFound(_) | Self::NoWork { .. } | Self::NoTable { .. } => FaultKind::NotFound,
             Self::BadCursor(_) | Self::Invalid(_) | Self::TooMany { .. } => FaultKind::Invalid,
-            Self::NewerSchema { .. } => FaultKind::Unsupported,
+            Self::NewerSchema { .. } | Self::NewerDocument { .. } => FaultKind::Unsupported,
             Self::Corrupt { .. } | Self::DamagedItem { .. } => FaultKind::Corrupt,
             Self::ReadOnly { .. } | Self::Denied { .. } | Self::Credentials { .. } => FaultKind::Denied,
             Self::Full { .. } => FaultKind::Full,
@@ -185,6 +194,9 @@ impl Fault for IndexError {
             Self::BadCursor(_) => "Start again from the first page with the same filters.".into(),
             Self::Invalid(_) => "Correct the filter or value that the message names.".into(),
             Self::NewerSchema { .. } => "Use the newer version of Holdfast that wrote this file.".into(),
+            Self::NewerDocument { .. } => {
+                "Use the newer version of Holdfast that wrote it. Nothing is damaged, and nothing was changed.".into()
+            }
             Self::Corrupt { path, .. } => format!(
                 "If this is the index, move {} aside and run `holdfast index rebuild`; nothing in it is evidence. If it is \
                  the work store, bring it back from a backup.",

@@ -19,4 +19,7 @@ pub use query::{AvailabilityState, Cursor, Facets, MAX_LIMIT, Page, Query, Sort}
 pub use recording_index::{IndexLimits, InsertOutcome, RebuildSink, RecordingIndex};
 pub use row::{Difference, IndexRow, Moved};
 pub use sqlite::{SqliteIndex, SqliteWork};
-pub use work::{Claim, CreateOutcome, Lease, ListWork, MAX_UPDATES, UpdateOutcome, Work, WorkKind, WorkStore};
+pub use work::{
+    Claim, CreateOutcome, Lease, ListWork, MAX_UPDATES, UpdateOutcome, WORK_FORMAT, Work, WorkKind, WorkStore,
+    refuse_newer,
+};

@@ -1,5 +1,6 @@
 use crate::IndexError;
 use async_trait::async_trait;
+use holdfast_model::is_newer_format;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -113,6 +114,22 @@ impl Work {
     pub fn of(mut self, parent: impl Into<String>) -> Self {
         self.parent = Some(parent.into());
         self
+    }
+}
+
+/// The format of the documents of this version. They carry no `format` member themselves; a later version whose documents this one
+/// must not touch writes `"format":"holdfast-work/2"` at their top.
+pub const WORK_FORMAT: &str = "holdfast-work/1";
+
+/// Refuses a document that a newer version wrote, before it is read as one of this version and written back without what this
+/// version does not know. `what` names it in the error.
+///
+/// # Errors
+/// [`IndexError::NewerDocument`].
+pub fn refuse_newer(what: &str, doc: &serde_json::Value) -> Result<(), IndexError> {
+    match doc.get("format").and_then(serde_json::Value::as_str).filter(|f| is_newer_format(f, WORK_FORMAT)) {
+        Some(format) => Err(IndexError::NewerDocument { what: what.to_owned(), format: format.to_owned() }),
+        None => Ok(()),
     }
 }
 

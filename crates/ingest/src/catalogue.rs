@@ -290,7 +290,12 @@ impl<'a> Manifests<'a> {
     async fn derive(&self, key: ObjectKey, bytes: &[u8]) -> Result<Read, IngestError> {
         let manifest: Manifest = match serde_json::from_slice(bytes) {
             Ok(manifest) => manifest,
-            Err(e) => return Ok(Read::Damaged(format!("it cannot be understood: {e}"))),
+            Err(e) => {
+                return Ok(Read::Damaged(match holdfast_model::newer_format(bytes, holdfast_model::MANIFEST_FORMAT) {
+                    Some(format) => format!("it was written by a newer version of Holdfast, in the format {format}"),
+                    None => format!("it cannot be understood: {e}"),
+                }));
+            }
         };
         let digest = Sha256Digest::of(bytes);
         let entries = self.parts.ledger.entries_of(&manifest.archive_id).await?;

@@ -78,6 +78,7 @@ impl ItemDoc {
 
 /// Reads a document of the work store.
 pub(crate) fn read_doc<T: DeserializeOwned>(what: &str, doc: &Value) -> Result<T, crate::IngestError> {
+    holdfast_index::refuse_newer(what, doc)?;
     T::deserialize(doc).map_err(|e| crate::IngestError::Damaged { what: what.to_owned(), detail: e.to_string() })
 }
 

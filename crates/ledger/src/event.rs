@@ -1,7 +1,7 @@
 use crate::{KeyError, Mac, merkle};
 use holdfast_model::{ArchiveId, Fault, FaultKind, MatterId, Sha256Digest};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::IntoDeserializer};
 use std::collections::BTreeMap;
 
 /// The format's name and version, written into every event. `docs/formats/ledger.md` is normative.
@@ -449,13 +449,17 @@ impl LedgerEntry {
     /// Reads an entry, and refuses bytes that are not exactly what [`LedgerEntry::bytes`] would write.
     ///
     /// # Errors
-    /// [`EventError::Malformed`] when it is no entry of this format, [`EventError::NotCanonical`] when it is one written
-    /// differently, [`EventError::Field`] and [`EventError::TooLarge`] when a bound is passed.
+    /// [`EventError::FormatUnknown`] when a newer version wrote it, [`EventError::Malformed`] when it is no entry,
+    /// [`EventError::NotCanonical`] when it is one written differently, [`EventError::Field`] and [`EventError::TooLarge`] when a
+    /// bound is passed.
     pub fn parse(bytes: &[u8]) -> Result<Self, EventError> {
-        let entry: Self =
-            serde_json::from_slice(bytes).map_err(|e| EventError::Malformed { problem: e.to_string() })?;
+        let malformed = |problem: String| match newer_format(bytes) {
+            Some(format) => EventError::FormatUnknown { format },
+            None => EventError::Malformed { problem },
+        };
+        let entry: Self = serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))?;
         if entry.event.format != EVENT_FORMAT {
-            return Err(EventError::Malformed { problem: format!("format is not {EVENT_FORMAT}") });
+            return Err(malformed(format!("format is not {EVENT_FORMAT}")));
         }
         entry.event.check()?;
         if entry.bytes() != bytes {
@@ -470,6 +474,29 @@ impl LedgerEntry {
     pub fn maced(bytes: &[u8]) -> &[u8] {
         bytes.get(ENTRY_HEAD.len()..bytes.len().saturating_sub(ENTRY_TAIL_BYTES)).unwrap_or_default()
     }
+}
+
+/// What shows that a newer version wrote an entry: a later format, or an action that this version does not know, as the format
+/// allows later versions to add some.
+fn newer_format(bytes: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Entry {
+        event: Named,
+    }
+    #[derive(Deserialize)]
+    struct Named {
+        action: String,
+        format: String,
+    }
+    let Entry { event } = serde_json::from_slice(bytes).ok()?;
+    if holdfast_model::is_newer_format(&event.format, EVENT_FORMAT) {
+        return Some(event.format);
+    }
+    let known = Action::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(&*event.action));
+    let plain =
+        (1..=64).contains(&event.action.len()) && event.action.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    (event.format == EVENT_FORMAT && known.is_err() && plain)
+        .then(|| format!("{} with the action {}", event.format, event.action))
 }
 
 mod hex_mac {
@@ -518,6 +545,12 @@ pub enum EventError {
         /// What the reader says.
         problem: String,
     },
+    /// An entry of a later format.
+    #[error("the ledger entry was written by a newer version of Holdfast, in the format {format}")]
+    FormatUnknown {
+        /// The format it names.
+        format: String,
+    },
     /// An entry, but not byte for byte its canonical form.
     #[error("the ledger entry is not in canonical form (RFC 8785)")]
     NotCanonical,
@@ -529,6 +562,7 @@ impl Fault for EventError {
             Self::Field { .. } => "ledger.event_field",
             Self::TooLarge { .. } => "ledger.event_too_large",
             Self::Malformed { .. } => "ledger.entry_malformed",
+            Self::FormatUnknown { .. } => "ledger.format_unknown",
             Self::NotCanonical => "ledger.entry_not_canonical",
         }
     }
@@ -536,6 +570,7 @@ impl Fault for EventError {
         match self {
             Self::Field { .. } | Self::TooLarge { .. } => FaultKind::Invalid,
             Self::Malformed { .. } | Self::NotCanonical => FaultKind::Corrupt,
+            Self::FormatUnknown { .. } => FaultKind::Unsupported,
         }
     }
     fn next(&self) -> String {
@@ -546,6 +581,7 @@ impl Fault for EventError {
             Self::Malformed { .. } | Self::NotCanonical => {
                 "Run `holdfast ledger verify`; the entry was not written by Holdfast or was changed since.".into()
             }
+            Self::FormatUnknown { .. } => "Use the newer version of Holdfast that wrote it. Nothing is damaged.".into(),
         }
     }
 }

@@ -6,6 +6,7 @@ mod canonical;
 mod clock;
 mod digest;
 mod fault;
+mod format;
 mod id;
 mod key;
 mod manifest;
@@ -20,6 +21,7 @@ pub use canonical::{CanonicalError, canonical_json};
 pub use clock::{Clock, SystemClock};
 pub use digest::{Fixity, FixityAlgorithm, ParseDigestError, Sha256Digest};
 pub use fault::{Fault, FaultKind, Retry};
+pub use format::{is_newer_format, newer_format};
 pub use id::{ArchiveId, IdempotencyKey, InvalidId, MatterId, PlanId, RunId};
 pub use key::{DERIVATIVES, LEDGER, MANIFESTS, ObjectKey, PAYLOADS, RECORDINGS, RecordKeys};
 pub use manifest::{

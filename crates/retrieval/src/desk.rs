@@ -1,6 +1,6 @@
 use crate::{error::RetrievalError, prices::PriceList};
 use futures_util::TryStreamExt as _;
-use holdfast_index::{RecordingIndex, UpdateOutcome, Work, WorkKind, WorkStore};
+use holdfast_index::{RecordingIndex, UpdateOutcome, Work, WorkKind, WorkStore, refuse_newer};
 use holdfast_ledger::{Action, Agent, EventDraft, Ledger, LedgerEntry, Phase};
 use holdfast_model::{ArchiveId, Clock, Fault as _, MatterId, ObjectLocator};
 use holdfast_store::{BYTE_RANGE_ALL, Store};
@@ -286,6 +286,7 @@ fn owner_name(agent: &Agent) -> Result<String, RetrievalError> {
 }
 
 pub(crate) fn read_doc<D: DeserializeOwned>(work: &Work) -> Result<D, RetrievalError> {
+    refuse_newer(&work.id, &work.doc)?;
     D::deserialize(&work.doc).map_err(|e| RetrievalError::Damaged { what: work.id.clone(), detail: e.to_string() })
 }
 

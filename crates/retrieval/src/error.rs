@@ -297,6 +297,9 @@ impl Fault for RetrievalError {
             Self::Interrupted(_) => "Nothing to do; it goes on by itself.".into(),
             Self::Cancelled => "Start it again when you like; what was done stays.".into(),
             Self::Package(_) => "Correct what the message names and export again.".into(),
+            Self::Prices(PriceListError::FormatUnknown(_)) => {
+                "Use the newer version of Holdfast, or take the built-in price list.".into()
+            }
             Self::Prices(_) => "Correct the price list at the line named, or take the built-in one.".into(),
             Self::Store(e) => e.next(),
             Self::Index(e) => e.next(),

@@ -507,6 +507,9 @@ pub fn ledger_finding(fault: &LedgerFault) -> Finding {
         F::EntryAltered { sequence } => {
             (FindingCode::LedgerEntryAltered, entry(sequence), "the entry that was written")
         }
+        F::FormatUnknown { sequence } => {
+            (FindingCode::LedgerFormatUnknown, entry(sequence), "an entry of a format that this version reads")
+        }
         F::MacMismatch { sequence } => {
             (FindingCode::LedgerMacMismatch, entry(sequence), "an HMAC made with the ledger's key")
         }

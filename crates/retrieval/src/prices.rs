@@ -1,5 +1,5 @@
 use crate::money::Money;
-use holdfast_model::RehydrationSpeed;
+use holdfast_model::{RehydrationSpeed, is_newer_format};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -120,9 +120,17 @@ pub enum PriceListError {
     /// It is not TOML of the expected shape; says line and column.
     #[error("the price list cannot be read: {0}")]
     Malformed(#[from] toml::de::Error),
+    /// It was written for a newer Holdfast.
+    #[error("the price list was written for a newer version of Holdfast, in the format {0}")]
+    FormatUnknown(String),
     /// It is readable but makes no sense.
     #[error("the price list makes no sense: {0}")]
     Senseless(String),
+}
+
+#[derive(Deserialize)]
+struct Named {
+    format: String,
 }
 
 impl PriceList {
@@ -145,6 +153,12 @@ impl PriceList {
     /// # Errors
     /// [`PriceListError`], with line and column where it is not of the expected shape.
     pub fn parse(text: &str) -> Result<Self, PriceListError> {
+        // By itself first: a newer list may have members that this version does not know.
+        if let Ok(Named { format }) = toml::from_str(text)
+            && is_newer_format(&format, PRICES_FORMAT)
+        {
+            return Err(PriceListError::FormatUnknown(format));
+        }
         let list: Self = toml::from_str(text)?;
         let senseless = |what: &str| Err(PriceListError::Senseless(what.to_owned()));
         if list.format != PRICES_FORMAT {
@@ -260,6 +274,12 @@ mod tests {
         assert!(list.classes["GLACIER"].expedited.as_ref().unwrap().may_be_refused);
         assert_eq!(list.name_of("DEEP_ARCHIVE"), "S3 Glacier Deep Archive");
         assert_eq!(list.name_of("TAPE"), "TAPE");
+    }
+
+    #[test]
+    fn a_list_of_a_newer_version_is_said_to_be_one() {
+        let newer = EMBEDDED.replace(PRICES_FORMAT, "holdfast-prices/2").replace("dated =", "later = 1\ndated =");
+        assert!(matches!(PriceList::parse(&newer), Err(PriceListError::FormatUnknown(f)) if f == "holdfast-prices/2"));
     }
 
     #[test]

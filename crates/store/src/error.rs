@@ -134,6 +134,14 @@ pub enum StoreError {
         /// What is wrong.
         detail: String,
     },
+    /// A newer Holdfast wrote it.
+    #[error("{what} was written by a newer version of Holdfast, in the format {format}")]
+    FormatUnknown {
+        /// Store, object or file.
+        what: String,
+        /// The format it names.
+        format: String,
+    },
     /// The operating system or network failed.
     #[error("{action} failed: {source}")]
     Io {
@@ -174,6 +182,7 @@ impl Fault for StoreError {
             Self::Full(_) => "store.full",
             Self::ReadOnly(_) => "store.read_only",
             Self::Damaged { .. } => "store.damaged",
+            Self::FormatUnknown { .. } => "store.format_unknown",
             Self::Io { .. } => "store.io",
         }
     }
@@ -185,7 +194,9 @@ impl Fault for StoreError {
             Self::Offline(_) => FaultKind::Offline,
             Self::Mismatch { .. } | Self::Damaged { .. } => FaultKind::Corrupt,
             Self::RetentionShortened { .. } | Self::Refused { .. } => FaultKind::Refused,
-            Self::Unsupported { .. } | Self::NoTier { .. } | Self::NoLinks(_) => FaultKind::Unsupported,
+            Self::Unsupported { .. } | Self::NoTier { .. } | Self::NoLinks(_) | Self::FormatUnknown { .. } => {
+                FaultKind::Unsupported
+            }
             Self::Throttled { .. } | Self::NoCapacity { .. } => FaultKind::Throttled,
             Self::Denied { .. } | Self::Credentials { .. } | Self::Key { .. } | Self::ClockSkew { .. } => {
                 FaultKind::Denied
@@ -221,6 +232,7 @@ impl Fault for StoreError {
             Self::Full(_) => "Free space or move the archive to a larger disk, then run the same command again.",
             Self::ReadOnly(_) => "Give this account write access to the folder, or choose another with --home.",
             Self::Damaged { .. } => "Do not repair it by hand. Run `holdfast verify` and keep the folder as it is.",
+            Self::FormatUnknown { .. } => "Use the newer version of Holdfast. Nothing is damaged, and nothing was changed.",
             Self::Io { .. } => "Try again; if it stays, check the network, or the disk and the rights of the folder.",
         }
         .to_owned()

@@ -76,6 +76,9 @@ codes! {
     ManifestMissing, "manifest.missing", Failure,
         "The manifest, which describes the recording and states its fingerprint, is not there.",
         "Look for the manifest by its key in the metadata bucket; without it the recording has no description to rely on.";
+    ManifestFormatUnknown, "manifest.format_unknown", Failure,
+        "The manifest was written by a newer version of Holdfast, so this version cannot check it. Nothing shows that it was changed.",
+        "Verify again with the newer version of Holdfast.";
     ManifestMalformed, "manifest.malformed", Failure,
         "The manifest can't be read in its published format, or is not written in its one canonical form.",
         "Do not rely on what the manifest says. Fetch it again from the archive.";
@@ -109,6 +112,9 @@ codes! {
     LedgerEntryMalformed, "ledger.entry_malformed", Failure,
         "An entry of the chain of custody can't be read in its published format.",
         "Run `holdfast ledger verify`, and compare with the copy in the write-once store.";
+    LedgerFormatUnknown, "ledger.format_unknown", Failure,
+        "An entry of the chain of custody was written by a newer version of Holdfast, so this version cannot check it. Nothing shows that it was changed.",
+        "Verify again with the newer version of Holdfast.";
     LedgerMacMismatch, "ledger.mac_mismatch", Failure,
         "An entry was not written by the holder of the ledger's secret key: it was forged or changed.",
         "Do not rely on this entry. Find out who could write to the ledger's files.";

@@ -1,7 +1,9 @@
 //! The ledger's part of a verification: entries, their proofs, their neighbours, the checkpoint, and what was known before.
 
 use crate::{CustodyStep, Finding, FindingCode as Code, Link, recording::holds_by_ledger, report::Collector};
-use holdfast_ledger::{Checkpoint, CheckpointError, InclusionProof, LedgerEntry, VerifierKey, merkle};
+use holdfast_ledger::{
+    Checkpoint, CheckpointError, EVENT_FORMAT, EventError, InclusionProof, LedgerEntry, VerifierKey, merkle,
+};
 use holdfast_model::{ArchiveId, MatterId, Sha256Digest};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -183,6 +185,9 @@ fn check_entries(evidence: &LedgerEvidence, checkpoint: Option<&Checkpoint>, out
                 findings.push(Finding::new(Code::LedgerInclusionFailed, name, format!("number {}", e.index), found));
             }
             Err(_) if findings.last().is_some_and(|f| f.code == Code::LedgerEntryAltered && f.subject == name) => {}
+            Err(EventError::FormatUnknown { format }) => {
+                findings.push(Finding::new(Code::LedgerFormatUnknown, name, EVENT_FORMAT, format));
+            }
             Err(error) => {
                 findings.push(Finding::new(Code::LedgerEntryMalformed, name, "an entry in its canonical form", error));
             }

@@ -7,6 +7,7 @@ use crate::{
 use holdfast_ledger::{Action, EventOutcome, LedgerEntry, Phase};
 use holdfast_model::{
     ACCESSION_MANIFEST_DETAIL, ArchiveId, Fixity, MANIFEST_FORMAT, Manifest, MatterId, ObjectRetention, Sha256Digest,
+    is_newer_format, newer_format,
 };
 use jiff::Timestamp;
 
@@ -231,9 +232,14 @@ fn check_manifest(
         add(Code::ManifestDigestMismatch, expected.to_hex(), digest.to_hex());
     }
     match manifest {
-        Err(error) => add(Code::ManifestMalformed, MANIFEST_FORMAT.into(), error.to_string()),
+        Err(error) => match newer_format(bytes, MANIFEST_FORMAT) {
+            Some(format) => add(Code::ManifestFormatUnknown, MANIFEST_FORMAT.into(), format),
+            None => add(Code::ManifestMalformed, MANIFEST_FORMAT.into(), error.to_string()),
+        },
         Ok(m) => {
-            if m.format != MANIFEST_FORMAT {
+            if is_newer_format(&m.format, MANIFEST_FORMAT) {
+                add(Code::ManifestFormatUnknown, MANIFEST_FORMAT.into(), m.format.clone());
+            } else if m.format != MANIFEST_FORMAT {
                 add(Code::ManifestMalformed, MANIFEST_FORMAT.into(), m.format.clone());
             }
             if m.to_canonical_bytes().ok().as_deref() != Some(bytes) {

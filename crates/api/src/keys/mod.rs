@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 /// Seed of the signing key, then the MAC key.
 const SECRET_BYTES: usize = 64;
 const RECORD: &str = "keys.json";
+const RECORD_FORMAT: &str = "holdfast-keys/1";
 
 /// What is public about the keys, in `keys.json` of the home folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +112,10 @@ type Held = (Zeroizing<Vec<u8>>, Box<dyn SecretStore>);
 fn existing(home: &Path) -> Result<Option<Held>, ApiError> {
     let record_path = home.join(RECORD);
     let record = match std::fs::read(&record_path) {
-        Ok(bytes) => serde_json::from_slice::<KeyRecord>(&bytes).map_err(|_| damaged(RECORD))?,
+        Ok(bytes) => match holdfast_model::newer_format(&bytes, RECORD_FORMAT) {
+            Some(format) => return Err(ApiError::newer("keys.format_unknown", RECORD, &format)),
+            None => serde_json::from_slice::<KeyRecord>(&bytes).map_err(|_| damaged(RECORD))?,
+        },
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(unreadable(&record_path, &e)),
     };
@@ -142,7 +146,7 @@ fn keep(home: &Path, wanted: KeyPlace, secret: Zeroizing<Vec<u8>>, made: bool) -
         }
     };
     let record =
-        KeyRecord { format: "holdfast-keys/1".into(), place: store.place().into(), name, check: check_of(&secret) };
+        KeyRecord { format: RECORD_FORMAT.into(), place: store.place().into(), name, check: check_of(&secret) };
     let bytes = serde_json::to_vec_pretty(&record).map_err(|e| ApiError::internal(&e))?;
     crate::home::write_atomic(&home.join(RECORD), &bytes)?;
     split(&secret, store.as_ref())
@@ -233,6 +237,8 @@ mod tests {
             "keys.passphrase"
         );
         assert_eq!(export(first.path(), "short").err().unwrap().code, "keys.passphrase_short");
+        let newer = text.replace("holdfast-keys-export/1", "holdfast-keys-export/2").replacen('{', "{\"later\":1,", 1);
+        assert_eq!(parse(&newer).err().unwrap().code, "keys.format_unknown");
     }
 
     #[test]

@@ -115,5 +115,8 @@ pub(crate) fn unseal(sealed: &Sealed, passphrase: &str) -> Result<Zeroizing<Vec<
 /// # Errors
 /// `keys.no_export`.
 pub(crate) fn parse(text: &str) -> Result<Sealed, ApiError> {
+    if let Some(format) = holdfast_model::newer_format(text.as_bytes(), FORMAT) {
+        return Err(ApiError::newer("keys.format_unknown", "the exported keys", &format));
+    }
     serde_json::from_str(text).map_err(|_| no_export())
 }

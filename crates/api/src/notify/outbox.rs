@@ -3,7 +3,7 @@ use super::{
     notice::{Warn, notices},
 };
 use crate::{ApiError, config::NotifyConfig, task::lock};
-use holdfast_index::{Claim, CreateOutcome, ListWork, UpdateOutcome, Work, WorkKind, WorkStore};
+use holdfast_index::{Claim, CreateOutcome, ListWork, UpdateOutcome, Work, WorkKind, WorkStore, refuse_newer};
 use holdfast_model::{Clock, Sha256Digest, step};
 use holdfast_retrieval::{JobView, Matter};
 use jiff::{SignedDuration, Timestamp};
@@ -275,6 +275,7 @@ impl Outbox {
     }
 
     async fn tell(&self, channel: &dyn Notifier, mut work: Work) -> Result<bool, ApiError> {
+        refuse_newer(&work.id, &work.doc)?;
         let mut delivery: Delivery = serde_json::from_value(work.doc).map_err(|e| ApiError::internal(&e))?;
         step("notify.claimed");
         let sent = tokio::time::timeout(LONGEST, channel.send(&delivery.id, &delivery.notice)).await;

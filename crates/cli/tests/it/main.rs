@@ -11,6 +11,7 @@ mod keyring;
 mod kill;
 mod limits;
 mod main_job;
+mod newer;
 mod provision;
 mod reach;
 mod reference;

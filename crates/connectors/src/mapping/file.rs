@@ -81,6 +81,12 @@ pub(super) enum From {
     StartPlusDuration,
 }
 
+/// Read by itself first: a newer mapping may have members that this version does not know.
+#[derive(Deserialize)]
+struct Named {
+    format: Spanned<String>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawFile {
@@ -223,6 +229,13 @@ const PAUSE: [&str; 5] = ["kind", "start_ms", "end_ms", "duration_ms", "shortens
 
 /// Reads and checks a mapping file: its name and its rules.
 pub(super) fn parse(text: &str) -> Result<(String, Vec<Rule>), MappingError> {
+    if let Ok(Named { format }) = toml::from_str(text)
+        && holdfast_model::is_newer_format(format.get_ref(), FORMAT)
+    {
+        let sentence =
+            format!("the mapping was written for a newer version of Holdfast, in the format {}", format.get_ref());
+        return Err(Wrong::new("mapping.format_unknown", format.span().start, sentence).locate(text));
+    }
     let raw: RawFile = toml::from_str(text).map_err(|e| {
         let offset = e.span().map_or(0, |s| s.start);
         Wrong::new("mapping.syntax", offset, e.message().trim_end().to_owned()).locate(text)

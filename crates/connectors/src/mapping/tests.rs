@@ -119,6 +119,12 @@ fn every_error_of_the_file_has_code_line_and_column() {
     let good = LEGACY;
     for (from, to, code, word) in [
         ("format = \"holdfast-mapping/1\"", "format = \"x\"", "mapping.format", "holdfast-mapping/1"),
+        (
+            "format = \"holdfast-mapping/1\"",
+            "format = \"holdfast-mapping/2\"\nlater = 1",
+            "mapping.format_unknown",
+            "newer version",
+        ),
         ("name = \"", "name = \"a b", "mapping.name", "characters"),
         ("[[rule]]", "[[rules]]", "mapping.syntax", "rule"),
         ("vendor = ", "vendro = ", "mapping.unknown_field", "vendro"),

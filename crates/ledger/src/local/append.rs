@@ -86,7 +86,8 @@ impl Ledger {
         };
         let ledger = Self { inner: Arc::new(inner) };
         if ledger.inner.load().await?.is_none() {
-            if ledger.inner.tiles.published().await?.is_some() {
+            // The head is read again after the tiles: another process may have begun the ledger between the two first reads.
+            if ledger.inner.tiles.published().await?.is_some() && ledger.inner.load().await?.is_none() {
                 return Err(LedgerError::HeadLost);
             }
             let key = &ledger.inner.key;

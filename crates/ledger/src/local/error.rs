@@ -61,6 +61,16 @@ pub enum LedgerError {
         /// In what.
         problem: &'static str,
     },
+    /// The ledger was written by a newer Holdfast.
+    #[error("{what} was written by a newer version of Holdfast, in the format {found}; this version reads {known}")]
+    FormatUnknown {
+        /// Which part.
+        what: String,
+        /// The version it has.
+        found: i64,
+        /// The version this build reads.
+        known: i64,
+    },
     /// Tiles without a head.
     #[error("the folder holds a ledger, but its head is gone")]
     HeadLost,
@@ -188,6 +198,7 @@ impl Fault for LedgerError {
             Self::Interrupted { .. } => "ledger.interrupted",
             Self::TokenReused { .. } => "ledger.token_reused",
             Self::HeadDamaged { .. } => "ledger.head_damaged",
+            Self::FormatUnknown { .. } => "ledger.format_unknown",
             Self::HeadLost => "ledger.head_lost",
             Self::RolledBack { .. } => "ledger.rolled_back",
             Self::NoSuchEntry { .. } => "ledger.no_such_entry",
@@ -213,6 +224,7 @@ impl Fault for LedgerError {
             Self::Interrupted { .. } => FaultKind::Io,
             Self::NoSuchEntry { .. } => FaultKind::NotFound,
             Self::NotAnIntent { .. } => FaultKind::Invalid,
+            Self::FormatUnknown { .. } => FaultKind::Unsupported,
             Self::Cancelled => FaultKind::Cancelled,
             Self::Internal(_) => FaultKind::Internal,
             Self::HeadDamaged { .. }
@@ -252,6 +264,10 @@ impl Fault for LedgerError {
             Self::Interrupted { .. } => "Try again; an entry that stands already is not written twice.".into(),
             Self::TokenReused { .. } | Self::Internal(_) => {
                 "Report this; two different events were given one token or a rule was broken.".into()
+            }
+            Self::FormatUnknown { .. } => {
+                "Use the newer version of Holdfast that wrote the ledger. Nothing is damaged, and nothing was changed."
+                    .into()
             }
             Self::HeadLost => {
                 "Put the ledger's database back from a backup; do not start a new ledger in this folder.".into()

@@ -4,7 +4,7 @@ use super::{
     tiles::{TreeReader, get_bundle},
 };
 use crate::{
-    Checkpoint, ConsistencyProof, InclusionProof, LedgerEntry,
+    Checkpoint, ConsistencyProof, EventError, InclusionProof, LedgerEntry,
     merkle::{self, Node},
     tile::{self, WIDTH},
 };
@@ -201,7 +201,10 @@ impl<'a> EntryReader<'a> {
         let mut entries = Vec::new();
         for sequence in sequences {
             let unreadable = |problem: String| LedgerError::EntryUnreadable { sequence, problem };
-            let entry = LedgerEntry::parse(&self.raw(sequence).await?).map_err(|e| unreadable(e.to_string()))?;
+            let entry = LedgerEntry::parse(&self.raw(sequence).await?).map_err(|e| match e {
+                newer @ EventError::FormatUnknown { .. } => LedgerError::from(newer),
+                other => unreadable(other.to_string()),
+            })?;
             if entry.event.sequence != sequence {
                 return Err(unreadable(format!("in its place stands number {}", entry.event.sequence)));
             }

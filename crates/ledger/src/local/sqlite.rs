@@ -78,7 +78,14 @@ fn migrate(db: &mut Connection) -> Result<(), LedgerError> {
     match version {
         0 => tx.execute_batch(SCHEMA).map_err(failed("create tables"))?,
         SCHEMA_VERSION => {}
-        _ => return Err(LedgerError::HeadDamaged { problem: "its database was written by a newer Holdfast" }),
+        found if found > SCHEMA_VERSION => {
+            return Err(LedgerError::FormatUnknown {
+                what: "the ledger's database".into(),
+                found,
+                known: SCHEMA_VERSION,
+            });
+        }
+        _ => return Err(LedgerError::HeadDamaged { problem: "its database has a version that never was" }),
     }
     tx.commit().map_err(failed("create tables"))
 }

@@ -379,6 +379,19 @@ async fn killed_at_every_step_and_again_while_recovering_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_head_of_a_newer_version_is_left_alone() {
+    let place = Place::new().await;
+    place.ledger().await.append((1..20).map(draft).collect()).await.unwrap();
+    let head = [("pk", "L#test"), ("sk", "head")];
+    let key = head.map(|(k, v)| (k.to_owned(), AttributeValue::S(v.to_owned())));
+    let update = place.client().update_item().table_name(&place.table).set_key(Some(key.into()));
+    let update =
+        update.update_expression("SET fmt = :f").expression_attribute_values(":f", AttributeValue::N("2".into()));
+    update.send().await.unwrap();
+    assert_eq!(place.head().load().await.unwrap_err().code(), "ledger.format_unknown");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_head_that_somebody_changed_is_told() {
     let place = Place::new().await;
     let ledger = place.ledger().await;

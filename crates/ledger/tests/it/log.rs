@@ -1,15 +1,21 @@
 //! The log in use.
 
 use crate::support::{TestClock, agent, assert_intact, draft, filled, matter, open, parts, recording, verify};
+use async_trait::async_trait;
+use bytes::Bytes;
 use holdfast_ledger::{
-    Action, EventDraft, EventError, EventOutcome, Ledger, LedgerError, LedgerFault, LedgerParts, LocalSigner, Phase,
-    SqliteHead,
+    Action, EventDraft, EventError, EventOutcome, FolderTiles, Ledger, LedgerError, LedgerFault, LedgerParts,
+    LocalSigner, Phase, SqliteHead, TileStore,
 };
 use holdfast_model::{Cancel, Fault, FaultKind, NoProgress};
 use std::{
     collections::BTreeSet,
     os::unix::fs::PermissionsExt as _,
-    sync::{Arc, atomic::Ordering},
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 #[tokio::test]
@@ -286,6 +292,46 @@ async fn the_lookup_is_rebuilt_while_appends_go_on() {
     cancel.cancel();
     assert!(matches!(ledger.rebuild_lookup(&NoProgress, &cancel).await, Err(LedgerError::Cancelled)));
     assert!(matches!(ledger.verify(&[], &NoProgress, &cancel).await, Err(LedgerError::Cancelled)));
+}
+
+/// Tiles of which the first question is asked while another process begins the ledger.
+struct BegunMeanwhile {
+    tiles: FolderTiles,
+    folder: PathBuf,
+    first: AtomicBool,
+}
+
+#[async_trait]
+impl TileStore for BegunMeanwhile {
+    async fn get(&self, path: &str) -> Result<Option<Bytes>, LedgerError> {
+        if self.first.swap(false, Ordering::SeqCst) {
+            open(&self.folder).await;
+        }
+        self.tiles.get(path).await
+    }
+    async fn put_new(&self, path: &str, bytes: Bytes) -> Result<(), LedgerError> {
+        self.tiles.put_new(path, bytes).await
+    }
+    async fn forget_partials(&self, path: &str) -> Result<(), LedgerError> {
+        self.tiles.forget_partials(path).await
+    }
+    async fn publish(&self, checkpoint: &str) -> Result<(), LedgerError> {
+        self.tiles.publish(checkpoint).await
+    }
+}
+
+#[tokio::test]
+async fn a_ledger_that_another_process_begins_at_the_same_moment_is_not_taken_for_one_without_a_head() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut parts = parts(dir.path(), Arc::new(TestClock::default())).unwrap();
+    parts.tiles = Arc::new(BegunMeanwhile {
+        tiles: FolderTiles::open(&dir.path().join("tiles")).unwrap(),
+        folder: dir.path().to_owned(),
+        first: AtomicBool::new(true),
+    });
+    let ledger = Ledger::open(parts).await.unwrap();
+    assert_eq!(ledger.size().await.unwrap(), 1, "one entry begins it, whoever was first");
+    assert_intact(&ledger).await;
 }
 
 #[tokio::test]

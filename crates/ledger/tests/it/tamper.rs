@@ -1,7 +1,9 @@
 //! Everything that can be done to a log behind its back, and how each is named.
 
 use crate::support::{MAC_SEED, TestClock, assert_intact, draft, filled, open, parts, verify};
-use holdfast_ledger::{Checkpoint, Ledger, LedgerEntry, LedgerError, LedgerFault as F, LocalMac, merkle, tile};
+use holdfast_ledger::{
+    Checkpoint, EVENT_FORMAT, Ledger, LedgerEntry, LedgerError, LedgerFault as F, LocalMac, SqliteHead, merkle, tile,
+};
 use holdfast_model::{Cancel, Fault, NoProgress};
 use std::{
     fs,
@@ -130,6 +132,57 @@ async fn an_entry_that_is_no_entry() {
     assert_eq!(log.faults().await, [F::EntryAltered { sequence: 42 }, F::MacMismatch { sequence: 42 }]);
     let refused = open(log.dir.path()).await.entry(42).await.unwrap_err();
     assert_eq!(refused.code(), "ledger.entry_unreadable");
+}
+
+/// The same entry as a newer version might write it: another format, and a member that this version does not know.
+fn newer(bytes: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    text.replace(EVENT_FORMAT, "holdfast-event/2")
+        .replacen("{\"event\":{", "{\"event\":{\"a_later_member\":1,", 1)
+        .into_bytes()
+}
+
+/// The same entry with an action that a later version added.
+fn with_a_later_action(bytes: &[u8]) -> Vec<u8> {
+    String::from_utf8(bytes.to_vec()).unwrap().replace("\"verification\"", "\"audit\"").into_bytes()
+}
+
+/// Changes an entry and the hash that its tile has for it, as if it had been written so.
+fn rewrite(log: &Log, sequence: u64, change: impl FnOnce(&[u8]) -> Vec<u8>) {
+    let mut leaf = [0; 32];
+    log.change_entry(sequence, |e| {
+        *e = change(e);
+        leaf = merkle::leaf_hash(e);
+    });
+    log.change_hash(sequence, leaf);
+}
+
+#[tokio::test]
+async fn an_entry_of_a_newer_version_is_said_to_be_one_and_not_to_be_damaged() {
+    for change in [newer, with_a_later_action] {
+        let log = Log::new().await;
+        rewrite(&log, 42, change);
+        let faults = log.faults().await;
+        assert!(faults.contains(&F::FormatUnknown { sequence: 42 }), "{faults:?}");
+        let accused = |f: &F| matches!(f, F::EntryAltered { sequence: 42 } | F::MacMismatch { sequence: 42 });
+        assert!(!faults.iter().any(accused), "{faults:?}");
+        assert_eq!(open(log.dir.path()).await.entry(42).await.unwrap_err().code(), "ledger.format_unknown");
+    }
+
+    // Where the tile says that something else was written, the claim to be newer excuses nothing.
+    let log = Log::new().await;
+    log.change_entry(42, |e| *e = newer(e));
+    assert_eq!(log.faults().await, [F::EntryAltered { sequence: 42 }, F::MacMismatch { sequence: 42 }]);
+}
+
+#[tokio::test]
+async fn a_head_of_a_newer_version_is_left_alone() {
+    let log = Log::new().await;
+    let db = rusqlite::Connection::open(log.dir.path().join("ledger.db")).unwrap();
+    db.pragma_update(None, "user_version", 2).unwrap();
+    drop(db);
+    let refused = SqliteHead::open(&log.dir.path().join("ledger.db")).err().unwrap();
+    assert_eq!(refused.code(), "ledger.format_unknown");
 }
 
 #[tokio::test]

@@ -77,6 +77,10 @@ impl Disk {
         let marker: Result<serde_json::Value, _> = serde_json::from_str(found);
         match marker.as_ref().ok().and_then(|m| m["format"].as_str()) {
             Some(STORE_FORMAT) => Ok(()),
+            Some(newer) if holdfast_model::is_newer_format(newer, STORE_FORMAT) => Err(StoreError::FormatUnknown {
+                what: self.layout.root.display().to_string(),
+                format: newer.to_owned(),
+            }),
             other => Err(StoreError::Damaged {
                 what: self.layout.root.display().to_string(),
                 detail: format!("store.json says {other:?}; this version reads {STORE_FORMAT}"),

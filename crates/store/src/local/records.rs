@@ -41,6 +41,9 @@ impl Disk {
             }
             Err(e) => return Err(StoreError::Io { action: format!("reading {}", path.display()), source: e }),
         }
+        if let Some(format) = holdfast_model::newer_format(&text, FACTS_FORMAT) {
+            return Err(StoreError::FormatUnknown { what: path.display().to_string(), format });
+        }
         let facts: Facts = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string()))?;
         if facts.format != FACTS_FORMAT {
             return Err(damaged(format!("its format is {:?}; this version reads {FACTS_FORMAT}", facts.format)));

@@ -175,6 +175,13 @@ async fn a_damaged_or_foreign_record_is_never_taken_for_an_object() {
     assert_eq!(store.reader.head(&any_b).await.unwrap_err().code(), "store.damaged");
     fs::remove_file(facts.join("b")).unwrap();
     tamper(root, "a", |f| f["format"] = "holdfast-local-object/2".into());
+    // A newer version's record is whole and stays as it is, whatever else it has.
+    tamper(root, "a", |f| f["copies"] = serde_json::json!([{}]));
+    let newer = fs::read(facts.join("a")).unwrap();
+    assert_eq!(store.reader.head(&a).await.unwrap_err().code(), "store.format_unknown");
+    assert_eq!(put(&store, "a", "z", StorageTier::Hot).await.unwrap_err().code(), "store.format_unknown");
+    assert_eq!(fs::read(facts.join("a")).unwrap(), newer);
+    tamper(root, "a", |f| f["format"] = "holdfast-local-object/x".into());
     assert_eq!(store.reader.head(&a).await.unwrap_err().kind(), FaultKind::Corrupt);
     assert_eq!(put(&store, "a", "z", StorageTier::Hot).await.unwrap_err().code(), "store.damaged");
     fs::remove_file(facts.join("a")).unwrap();
@@ -187,11 +194,17 @@ fn a_root_of_another_format_is_not_opened() {
     let folder = tempfile::tempdir().unwrap();
     drop(open(folder.path(), &ManualClock::default()));
     let marker = folder.path().join(".holdfast/store.json");
-    fs::remove_file(&marker).unwrap();
-    fs::write(&marker, r#"{"format":"holdfast-local-store/2"}"#).unwrap();
-    let config = holdfast_store::LocalStoreConfig::new(folder.path());
-    let error = holdfast_store::LocalStore::open(config, std::sync::Arc::new(ManualClock::default())).unwrap_err();
-    assert_eq!(error.code(), "store.damaged");
+    for (text, code) in [
+        (r#"{"format":"holdfast-local-store/2","zone":"eu"}"#, "store.format_unknown"),
+        (r#"{"format":"holdfast-other-store/2"}"#, "store.damaged"),
+        ("", "store.damaged"),
+    ] {
+        fs::remove_file(&marker).unwrap();
+        fs::write(&marker, text).unwrap();
+        let config = holdfast_store::LocalStoreConfig::new(folder.path());
+        let error = holdfast_store::LocalStore::open(config, std::sync::Arc::new(ManualClock::default())).unwrap_err();
+        assert_eq!(error.code(), code, "{text}");
+    }
 }
 
 #[test]

@@ -101,6 +101,14 @@ fn a_changed_manifest_is_not_the_one_in_the_ledger() {
     // The same values in another form.
     o.manifest = Some(serde_json::to_vec_pretty(&ARCHIVE.recordings[1].manifest).unwrap());
     finds(&o, &[Code::ManifestDigestMismatch, Code::ManifestMalformed]);
+    // One that a newer version wrote is not called malformed, whether or not it has members that this version does not know.
+    for later in ["{\"a_later_member\":1,", "{"] {
+        let text = String::from_utf8(ARCHIVE.recordings[1].manifest_bytes.clone()).unwrap();
+        let text = text.replace("holdfast-manifest/1", "holdfast-manifest/2").replacen('{', later, 1);
+        o.manifest = Some(text.into_bytes());
+        let found = codes(&verify_recording(&o));
+        assert!(found.contains(&Code::ManifestFormatUnknown) && !found.contains(&Code::ManifestMalformed), "{found:?}");
+    }
     o.manifest = Some(ARCHIVE.recordings[2].manifest_bytes.clone());
     let report = verify_recording(&o);
     assert!(report.has(Code::ManifestDigestMismatch) && report.has(Code::ManifestIdentityMismatch));

@@ -16,6 +16,8 @@ use std::{collections::HashMap, sync::Arc};
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 pub(super) const NONCE_BYTES: usize = 8;
+/// The head's format; a later version that this one must not touch states its own in `fmt`.
+const HEAD_FORMAT: i64 = 1;
 /// Swaps that the head remembers, so that one whose answer was lost is recognised: seconds of the busiest log.
 const SWAPS_KEPT: usize = 64;
 /// Entries of one chunk item in bytes; an item may have 400 KB.
@@ -82,6 +84,10 @@ impl Head {
     }
 
     pub(super) fn of_item(item: &Item) -> Result<Self, LedgerError> {
+        // Absent in the items of this version.
+        if let Some(found) = number(item, "fmt").and_then(|n| i64::try_from(n).ok()).filter(|n| *n > HEAD_FORMAT) {
+            return Err(LedgerError::FormatUnknown { what: "the ledger's head".into(), found, known: HEAD_FORMAT });
+        }
         let damaged = |problem| LedgerError::HeadDamaged { problem };
         let checkpoint = text(item, "checkpoint").ok_or(damaged("it has no checkpoint"))?;
         let checkpoint = Checkpoint::parse(checkpoint).map_err(|e| LedgerError::Checkpoint(Arc::new(e)))?;

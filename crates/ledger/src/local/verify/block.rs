@@ -1,7 +1,7 @@
 use super::super::{LedgerError, LookupDigest, TileStore};
 use super::LedgerFault;
 use crate::{
-    LedgerEntry, Mac,
+    EventError, LedgerEntry, Mac,
     merkle::{self, Hash},
     tile::{self, Tile, WIDTH},
 };
@@ -39,6 +39,8 @@ pub(super) struct BlockReport {
 struct Look {
     leaf: Hash,
     entry: Option<LedgerEntry>,
+    /// It says that it is of a later format, so that neither its MAC nor its content can be looked at.
+    newer: bool,
     mac_holds: bool,
     /// It is an entry of its form and claims its own place.
     in_place: bool,
@@ -92,10 +94,13 @@ impl Block {
                     let differs = expected.is_some_and(|e| e != look.leaf);
                     // A good MAC speaks for the entry and against the tile, unless the chain speaks against the entry.
                     let trusted = look.mac_holds && look.in_place && (next.is_none() || next != expected);
-                    if !look.in_place || differs && !trusted {
+                    let newer = look.newer && !differs;
+                    if newer {
+                        report.faults.push(LedgerFault::FormatUnknown { sequence });
+                    } else if !look.in_place || differs && !trusted {
                         report.faults.push(LedgerFault::EntryAltered { sequence });
                     }
-                    if !look.mac_holds {
+                    if !look.mac_holds && !newer {
                         report.faults.push(LedgerFault::MacMismatch { sequence });
                     }
                     tile_differs |= differs && trusted;
@@ -142,14 +147,17 @@ impl Look {
 
 fn look(sequence: u64, bytes: &[u8], mac: &dyn Mac) -> Result<Look, LedgerError> {
     let leaf = merkle::leaf_hash(bytes);
-    let entry = LedgerEntry::parse(bytes).ok();
+    let (entry, newer) = match LedgerEntry::parse(bytes) {
+        Ok(entry) => (Some(entry), false),
+        Err(e) => (None, matches!(e, EventError::FormatUnknown { .. })),
+    };
     let mac_holds = match &entry {
         // Canonical, so that the event is a part of the bytes as they are.
         Some(entry) => mac.mac(LedgerEntry::maced(bytes))? == entry.mac,
         None => false,
     };
     let in_place = entry.as_ref().is_some_and(|e| e.event.sequence == sequence);
-    Ok(Look { leaf, entry, mac_holds, in_place })
+    Ok(Look { leaf, entry, newer, mac_holds, in_place })
 }
 
 /// Puts a bundle's entries in their places: as they stand, or, when the bundle does not have just as many as it must, by the

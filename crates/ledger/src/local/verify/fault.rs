@@ -16,6 +16,12 @@ pub enum LedgerFault {
         /// Its number.
         sequence: u64,
     },
+    /// An entry was written by a newer version, which has to look at it.
+    #[error("entry {sequence} was written by a newer version of Holdfast")]
+    FormatUnknown {
+        /// Its number.
+        sequence: u64,
+    },
     /// An entry's MAC is not made with the ledger's key over this entry.
     #[error("the MAC of entry {sequence} does not verify")]
     MacMismatch {
@@ -79,6 +85,7 @@ impl LedgerFault {
         match self {
             Self::EntryMissing { .. } => "ledger.entry_missing",
             Self::EntryAltered { .. } => "ledger.entry_altered",
+            Self::FormatUnknown { .. } => "ledger.format_unknown",
             Self::MacMismatch { .. } => "ledger.mac_mismatch",
             Self::ChainBroken { .. } => "ledger.chain_broken",
             Self::TimeWentBack { .. } => "ledger.time_went_back",
