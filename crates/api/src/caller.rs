@@ -14,7 +14,7 @@ impl Caller {
         let os_user = os_user();
         let person = if name.trim().is_empty() { os_user.clone() } else { name.trim().to_owned() };
         let host = host();
-        Self { agent: Agent { cloud_identity, host, os_user, person, role: role.to_owned() }, via }
+        Self { agent: Agent { cloud_identity, host, os_user, person, role: role.to_owned(), ..Agent::default() }, via }
     }
 
     /// The agent as it is written into the ledger.

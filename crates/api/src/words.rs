@@ -148,6 +148,7 @@ fn sentence(entry: &LedgerEntry) -> String {
     let e = &entry.event;
     let what = match e.action {
         Action::LedgerCreated => "The ledger was begun",
+        Action::LedgerUpgrade => "The ledger goes on in a later format",
         Action::Accession => "Taking into the archive",
         Action::Quarantine => "Set aside in quarantine",
         Action::QuarantineResolution => "Decision on an item in quarantine",

@@ -171,11 +171,10 @@ async fn ingest(source: &Path, home: &Path) -> RunSummary {
     fs::create_dir_all(home.join("ledger")).unwrap();
     let clock = Arc::new(SystemClock);
     let agent = Agent {
-        cloud_identity: None,
         host: "bench".into(),
         os_user: "bench".into(),
         person: "bench".into(),
-        role: "archiver".into(),
+        role: "archiver".into(), ..Agent::default()
     };
     let store = LocalStore::open(LocalStoreConfig::new(home.join("archive")), clock.clone()).unwrap();
     let ledger = Ledger::open(LedgerParts {

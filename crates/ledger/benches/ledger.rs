@@ -17,11 +17,10 @@ use std::{
 /// An event of usual length.
 fn draft(n: u64) -> EventDraft {
     let agent = Agent {
-        cloud_identity: None,
         host: "archiver-1".into(),
         os_user: "holdfast".into(),
         person: "Archiver".into(),
-        role: "archiver".into(),
+        role: "archiver".into(), ..Agent::default()
     };
     EventDraft {
         digest_after: Some(Sha256Digest::of(&n.to_le_bytes())),

@@ -1,17 +1,15 @@
-use crate::{KeyError, Mac, merkle};
+use crate::{EventFormat, KeyError, Mac, merkle};
 use holdfast_model::{ArchiveId, Fault, FaultKind, MatterId, Sha256Digest};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, de::IntoDeserializer};
 use std::collections::BTreeMap;
-
-/// The format's name and version, written into every event. `docs/formats/ledger.md` is normative.
-pub const EVENT_FORMAT: &str = "holdfast-event/1";
 
 /// Longest canonical event, in bytes. The ledger says what was done, it does not carry the thing itself.
 pub const EVENT_MAX_BYTES: usize = 16 * 1024;
 
 const REASON_MAX_BYTES: usize = 4096;
 const TEXT_MAX_BYTES: usize = 1024;
+const SHORT_MAX_BYTES: usize = 64;
 const DETAILS_MAX: usize = 64;
 const DETAIL_KEY_MAX_BYTES: usize = 64;
 const DETAIL_VALUE_MAX_BYTES: usize = 2048;
@@ -37,6 +35,8 @@ pub enum Phase {
 pub enum Action {
     /// The ledger's first entry: names its id and public key.
     LedgerCreated,
+    /// From here on events are written in a later format.
+    LedgerUpgrade,
     /// A recording was taken into the archive.
     Accession,
     /// A recording was set aside as it does not fit its description.
@@ -93,20 +93,40 @@ pub enum EventOutcome {
 
 /// Who did it.
 // The fields of everything that is written stand in the order of their names, so that plain JSON is canonical JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Agent {
+    /// How the person proved who they are; since `holdfast-event/2`. At most 64 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authentication: Option<String>,
     /// The identity towards a cloud provider, e.g. a role's ARN.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud_identity: Option<String>,
     /// The machine's name.
     pub host: String,
+    /// Where `person` comes from: `configuration`, `os_account`, `cloud_identity`, `identity_provider`; since `holdfast-event/2`. At
+    /// most 64 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name_source: Option<String>,
     /// The operating system's user.
     pub os_user: String,
     /// The person as configured, e.g. a name or mail address.
     pub person: String,
+    /// The account at the identity provider; since `holdfast-event/2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<String>,
     /// In which role: `legal`, `qa`, `admin`, `archiver`, `system`.
     pub role: String,
+    /// Whose data the principal may act on; since `holdfast-event/2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+}
+
+impl Agent {
+    /// What an event of the first format can carry.
+    fn of_v1(self) -> Self {
+        Self { authentication: None, name_source: None, principal: None, tenant: None, ..self }
+    }
 }
 
 /// What it was done to.
@@ -116,6 +136,9 @@ pub struct Subject {
     /// The recording.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archive_id: Option<ArchiveId>,
+    /// Which copy of the recording, by the name of its store; since `holdfast-event/2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<String>,
     /// The object's locator as text, with its version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<String>,
@@ -179,6 +202,12 @@ impl EventDraft {
             idempotency: None,
             details: BTreeMap::new(),
         }
+    }
+
+    /// The recording it is about, if any.
+    #[must_use]
+    pub fn archive_id(&self) -> Option<&ArchiveId> {
+        self.subject.as_ref().and_then(|s| s.archive_id.as_ref())
     }
 
     /// Names the recording.
@@ -250,6 +279,11 @@ impl EventDraft {
                 time_source: "x".repeat(64),
                 previous: Sha256Digest([0; 32]),
                 clock_behind_ms: Some(i64::MAX),
+                format: EventFormat::NEWEST,
+                history: History {
+                    matter: self.matter.as_ref().map(|_| INTEGER_MAX - 1),
+                    recording: self.subject.as_ref().and_then(|s| s.archive_id.as_ref()).map(|_| INTEGER_MAX - 1),
+                },
             },
         );
         worst.check()?;
@@ -272,6 +306,15 @@ pub(crate) struct Position {
     pub(crate) previous: Sha256Digest,
     /// How far the clock had gone back behind the previous entry, if it had.
     pub(crate) clock_behind_ms: Option<i64>,
+    pub(crate) format: EventFormat,
+    pub(crate) history: History,
+}
+
+/// The entries before of the same matter and of the same recording, by their sequences; none where there was none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct History {
+    pub(crate) matter: Option<u64>,
+    pub(crate) recording: Option<u64>,
 }
 
 /// One thing that was done, as it is written. Its fields are those of [`EventDraft`] and what the ledger adds.
@@ -291,7 +334,7 @@ pub struct CustodyEvent {
     pub digest_after: Option<Sha256Digest>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest_before: Option<Sha256Digest>,
-    /// [`EVENT_FORMAT`].
+    /// The name of an [`EventFormat`].
     pub format: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -299,6 +342,9 @@ pub struct CustodyEvent {
     pub idempotency: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intent: Option<u64>,
+    /// Which key made the MAC, where a ledger has had more than one; since `holdfast-event/2`. At most 128 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac_key_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matter: Option<MatterId>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -306,6 +352,12 @@ pub struct CustodyEvent {
     pub phase: Phase,
     /// The RFC 6962 leaf hash of the entry before; 64 zeros in the first entry.
     pub previous: Sha256Digest,
+    /// Sequence of the entry before with the same `matter`; since `holdfast-event/2`, and absent in the matter's first entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_of_matter: Option<u64>,
+    /// Sequence of the entry before about the same recording; since `holdfast-event/2`, and absent in the recording's first entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_of_recording: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Position in the log, from 0; the leaf index.
@@ -329,25 +381,33 @@ impl CustodyEvent {
             time_source.push_str(";clock_went_back");
             details.insert("clock_behind_ms".into(), behind.to_string());
         }
+        let (agent, mut subject) = (draft.agent, draft.subject);
+        let later = at.format >= EventFormat::V2;
+        if let Some(subject) = subject.as_mut().filter(|_| !later) {
+            subject.copy = None;
+        }
         Self {
             action: draft.action,
-            agent: draft.agent,
+            agent: if later { agent } else { agent.of_v1() },
             application: concat!("holdfast/", env!("CARGO_PKG_VERSION")).into(),
             code: draft.code,
             details,
             digest_after: draft.digest_after,
             digest_before: draft.digest_before,
-            format: EVENT_FORMAT.into(),
+            format: at.format.as_str().into(),
             from: draft.from,
             idempotency: draft.idempotency,
             intent: draft.intent,
+            mac_key_id: None,
             matter: draft.matter,
             outcome: draft.outcome,
             phase: draft.phase,
             previous: at.previous,
+            previous_of_matter: at.history.matter.filter(|_| later),
+            previous_of_recording: at.history.recording.filter(|_| later),
             reason: draft.reason,
             sequence: at.sequence,
-            subject: draft.subject,
+            subject,
             time: at.time,
             time_source,
             to: draft.to,
@@ -367,7 +427,14 @@ impl CustodyEvent {
     }
 
     fn check(&self) -> Result<(), EventError> {
-        let texts: [(&'static str, Option<&str>, usize); 13] = [
+        self.check_format()?;
+        let texts: [(&'static str, Option<&str>, usize); 19] = [
+            ("agent.authentication", self.agent.authentication.as_deref(), SHORT_MAX_BYTES),
+            ("agent.name_source", self.agent.name_source.as_deref(), SHORT_MAX_BYTES),
+            ("agent.principal", self.agent.principal.as_deref(), TEXT_MAX_BYTES),
+            ("agent.tenant", self.agent.tenant.as_deref(), TEXT_MAX_BYTES),
+            ("mac_key_id", self.mac_key_id.as_deref(), 2 * SHORT_MAX_BYTES),
+            ("subject.copy", self.subject.as_ref().and_then(|s| s.copy.as_deref()), SHORT_MAX_BYTES),
             ("agent.cloud_identity", self.agent.cloud_identity.as_deref(), TEXT_MAX_BYTES),
             ("agent.host", Some(&self.agent.host), TEXT_MAX_BYTES),
             ("agent.os_user", Some(&self.agent.os_user), TEXT_MAX_BYTES),
@@ -387,7 +454,8 @@ impl CustodyEvent {
                 return Err(EventError::Field { field, problem: "is too long" });
             }
         }
-        if self.sequence > INTEGER_MAX || self.intent.is_some_and(|i| i > INTEGER_MAX) {
+        let numbers = [Some(self.sequence), self.intent, self.previous_of_matter, self.previous_of_recording];
+        if numbers.into_iter().flatten().any(|n| n > INTEGER_MAX) {
             return Err(EventError::Field { field: "sequence or intent", problem: "is over 2^53 - 1" });
         }
         if self.details.len() > DETAILS_MAX + 1 {
@@ -406,6 +474,34 @@ impl CustodyEvent {
             }
         }
         Ok(())
+    }
+}
+
+impl CustodyEvent {
+    /// The members of each format, and what they may point to.
+    fn check_format(&self) -> Result<(), EventError> {
+        let later = [
+            ("agent.authentication", self.agent.authentication.is_some()),
+            ("agent.name_source", self.agent.name_source.is_some()),
+            ("agent.principal", self.agent.principal.is_some()),
+            ("agent.tenant", self.agent.tenant.is_some()),
+            ("mac_key_id", self.mac_key_id.is_some()),
+            ("previous_of_matter", self.previous_of_matter.is_some()),
+            ("previous_of_recording", self.previous_of_recording.is_some()),
+            ("subject.copy", self.subject.as_ref().is_some_and(|s| s.copy.is_some())),
+        ];
+        let first = EventFormat::parse(&self.format) == Some(EventFormat::V1);
+        if let Some((field, _)) = later.into_iter().find(|(_, there)| first && *there) {
+            return Err(EventError::Field { field, problem: "is no member of holdfast-event/1" });
+        }
+        let points = [
+            ("previous_of_matter", self.previous_of_matter, self.matter.is_some()),
+            ("previous_of_recording", self.previous_of_recording, self.archive_id().is_some()),
+        ];
+        match points.into_iter().find(|(_, to, of)| to.is_some_and(|to| !of || to >= self.sequence)) {
+            Some((field, ..)) => Err(EventError::Field { field, problem: "names no entry before of the same subject" }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -458,8 +554,8 @@ impl LedgerEntry {
             None => EventError::Malformed { problem },
         };
         let entry: Self = serde_json::from_slice(bytes).map_err(|e| malformed(e.to_string()))?;
-        if entry.event.format != EVENT_FORMAT {
-            return Err(malformed(format!("format is not {EVENT_FORMAT}")));
+        if EventFormat::parse(&entry.event.format).is_none() {
+            return Err(malformed(format!("format is not {} or an earlier one", EventFormat::NEWEST)));
         }
         entry.event.check()?;
         if entry.bytes() != bytes {
@@ -489,13 +585,13 @@ fn newer_format(bytes: &[u8]) -> Option<String> {
         format: String,
     }
     let Entry { event } = serde_json::from_slice(bytes).ok()?;
-    if holdfast_model::is_newer_format(&event.format, EVENT_FORMAT) {
+    if holdfast_model::is_newer_format(&event.format, EventFormat::NEWEST.as_str()) {
         return Some(event.format);
     }
     let known = Action::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(&*event.action));
     let plain =
         (1..=64).contains(&event.action.len()) && event.action.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-    (event.format == EVENT_FORMAT && known.is_err() && plain)
+    (EventFormat::parse(&event.format).is_some() && known.is_err() && plain)
         .then(|| format!("{} with the action {}", event.format, event.action))
 }
 

@@ -9,6 +9,7 @@
 
 mod checkpoint;
 mod event;
+mod format;
 mod key;
 pub mod merkle;
 mod proof;
@@ -16,9 +17,10 @@ pub mod tile;
 
 pub use checkpoint::{Checkpoint, CheckpointError, VerifierKey};
 pub use event::{
-    Action, Agent, CustodyEvent, EVENT_FORMAT, EVENT_MAX_BYTES, EventDraft, EventError, EventOutcome, LedgerEntry,
+    Action, Agent, CustodyEvent, EVENT_MAX_BYTES, EventDraft, EventError, EventOutcome, LedgerEntry,
     Phase, Subject,
 };
+pub use format::EventFormat;
 pub use key::{KeyError, LocalMac, LocalSigner, Mac, Signer};
 pub use proof::{ConsistencyProof, InclusionProof, ProofError};
 

@@ -516,6 +516,11 @@ pub fn ledger_finding(fault: &LedgerFault) -> Finding {
         F::ChainBroken { sequence } => {
             (FindingCode::LedgerChainBroken, entry(sequence), "the hash of the entry before it")
         }
+        F::HistoryBroken { sequence } => (
+            FindingCode::LedgerHistoryBroken,
+            entry(sequence),
+            "the entry before it about the same matter or recording",
+        ),
         F::TimeWentBack { sequence } => {
             (FindingCode::LedgerChainBroken, entry(sequence), "a time not before that of the entry before it")
         }

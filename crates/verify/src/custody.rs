@@ -68,6 +68,7 @@ impl From<&LedgerEntry> for CustodyStep {
 fn action_words(e: &CustodyEvent) -> &'static str {
     match e.action {
         Action::LedgerCreated => "Ledger created",
+        Action::LedgerUpgrade => "Ledger format upgraded",
         Action::Accession => "Taken into the archive",
         Action::Quarantine => "Set aside in quarantine",
         Action::QuarantineResolution => "Quarantine decided",

@@ -121,6 +121,9 @@ codes! {
     LedgerChainBroken, "ledger.chain_broken", Failure,
         "Two entries that follow each other do not name each other: something was removed, inserted or exchanged between them.",
         "Run `holdfast ledger verify`, and compare with an earlier checkpoint or package.";
+    LedgerHistoryBroken, "ledger.history_broken", Failure,
+        "An entry names another entry as the one before it about the same matter or recording than the one that is there: a step of that history was removed or hidden.",
+        "Run `holdfast ledger verify`, and ask for every entry of the matter and of the recording.";
     LedgerInclusionFailed, "ledger.inclusion_failed", Failure,
         "The proof that an entry stands in the signed ledger does not hold, or there is none.",
         "Ask for a new package. If its proofs fail too, the entry is not in the ledger that was signed.";

@@ -2,7 +2,7 @@
 
 use crate::{CustodyStep, Finding, FindingCode as Code, Link, recording::holds_by_ledger, report::Collector};
 use holdfast_ledger::{
-    Checkpoint, CheckpointError, EVENT_FORMAT, EventError, InclusionProof, LedgerEntry, VerifierKey, merkle,
+    Checkpoint, CheckpointError, EventError, EventFormat, InclusionProof, LedgerEntry, VerifierKey, merkle,
 };
 use holdfast_model::{ArchiveId, MatterId, Sha256Digest};
 use serde::{Deserialize, Serialize};
@@ -186,7 +186,7 @@ fn check_entries(evidence: &LedgerEvidence, checkpoint: Option<&Checkpoint>, out
             }
             Err(_) if findings.last().is_some_and(|f| f.code == Code::LedgerEntryAltered && f.subject == name) => {}
             Err(EventError::FormatUnknown { format }) => {
-                findings.push(Finding::new(Code::LedgerFormatUnknown, name, EVENT_FORMAT, format));
+                findings.push(Finding::new(Code::LedgerFormatUnknown, name, EventFormat::NEWEST, format));
             }
             Err(error) => {
                 findings.push(Finding::new(Code::LedgerEntryMalformed, name, "an entry in its canonical form", error));

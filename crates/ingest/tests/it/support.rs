@@ -19,11 +19,10 @@ use std::{
 
 pub(crate) fn agent() -> Agent {
     Agent {
-        cloud_identity: None,
         host: "test-host".into(),
         os_user: "archiver".into(),
         person: "Test Person".into(),
-        role: "archiver".into(),
+        role: "archiver".into(), ..Agent::default()
     }
 }
 

@@ -3,16 +3,16 @@ use super::{
     tiles::{forget_partials, write_full, write_partial},
 };
 use crate::{
-    Action, Agent, Checkpoint, EventDraft, LedgerEntry, Mac, Phase, Signer, VerifierKey,
-    event::{CustodyEvent, Position, outcome_token},
+    Action, Agent, Checkpoint, EventDraft, EventFormat, LedgerEntry, Mac, Phase, Signer, VerifierKey,
+    event::{CustodyEvent, History, Position, outcome_token},
     merkle::{self, Frontier},
     tile::WIDTH,
 };
 use bytes::Bytes;
-use holdfast_model::{Clock, Sha256Digest, fail_after, step};
+use holdfast_model::{ArchiveId, Clock, MatterId, Sha256Digest, fail_after, step};
 use jiff::Timestamp;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -129,6 +129,30 @@ impl Ledger {
         answer.await.map_err(|_| LedgerError::Internal("a commit ended without an answer"))?
     }
 
+    /// Has entries written in the newest format from now on; the entry that records it, or none where they are already. Every version
+    /// of Holdfast that shares the ledger must read that format: older ones refuse to open it from here on.
+    ///
+    /// # Errors
+    /// As [`Ledger::append`].
+    pub async fn upgrade(&self, agent: Agent) -> Result<Option<LedgerEntry>, LedgerError> {
+        let before = self.format().await?;
+        if before == EventFormat::NEWEST {
+            return Ok(None);
+        }
+        let draft = EventDraft::new(Action::LedgerUpgrade, Phase::Fact, agent)
+            .moved(before.as_str(), EventFormat::NEWEST.as_str())
+            .once(format!("ledger-upgrade:{}", EventFormat::NEWEST));
+        Ok(self.append(vec![draft]).await?.pop())
+    }
+
+    /// The format in which the next entry is written.
+    ///
+    /// # Errors
+    /// What the head says.
+    pub async fn format(&self) -> Result<EventFormat, LedgerError> {
+        Ok(self.inner.load().await?.ok_or(LedgerError::HeadLost)?.format)
+    }
+
     /// Makes the folder of tiles complete for the present checkpoint and publishes that, so that an outsider who is given the
     /// folder can check the whole log. Appending does so by itself each time a tile fills.
     ///
@@ -232,6 +256,7 @@ impl Inner {
             let mut answers = Vec::with_capacity(requests.len());
             // After the state: if anyone appends from here on, the swap fails and all this is done again.
             let mut found = self.look_up(requests).await?.into_iter();
+            batch.history = self.histories(requests, &batch).await?;
             for request in requests {
                 let found: Vec<_> = found.by_ref().take(request.drafts.len()).collect();
                 answers.push(self.place(&mut batch, &request.drafts, &found).await);
@@ -265,6 +290,22 @@ impl Inner {
             is_open: concludes(draft).is_some_and(|intent| answers.next().flatten() == Some(intent)),
         });
         Ok(found.collect())
+    }
+
+    /// The last entry of each matter and recording that the drafts are about. Formats that do not carry it cost no question.
+    async fn histories(&self, requests: &[Request], batch: &Batch) -> Result<HashMap<LookupKey, u64>, LedgerError> {
+        let drafts = || requests.iter().flat_map(|r| &r.drafts);
+        let carried = batch.end.format >= EventFormat::V2 || drafts().any(|d| d.action == Action::LedgerUpgrade);
+        if !carried || batch.end.frontier.size() == 0 {
+            return Ok(HashMap::new());
+        }
+        let keys: HashSet<LookupKey> = drafts().flat_map(|d| subjects(d.archive_id(), d.matter.as_ref())).collect();
+        let keys: Vec<LookupKey> = keys.into_iter().collect();
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let last = self.head.last_of(keys.clone()).await?;
+        Ok(keys.into_iter().zip(last).filter_map(|(key, last)| Some((key, last?))).collect())
     }
 
     /// Places one request's drafts behind what the batch has already, all or none.
@@ -403,6 +444,12 @@ struct Found {
     is_open: bool,
 }
 
+/// The matter and the recording that an event is about, as what their entries are found under.
+fn subjects(recording: Option<&ArchiveId>, matter: Option<&MatterId>) -> impl Iterator<Item = LookupKey> {
+    let recording = recording.cloned().map(LookupKey::Recording);
+    recording.into_iter().chain(matter.cloned().map(LookupKey::Matter))
+}
+
 /// The intent that a draft concludes.
 fn concludes(draft: &EventDraft) -> Option<u64> {
     draft.intent.filter(|_| draft.phase == Phase::Outcome)
@@ -426,6 +473,10 @@ struct Batch {
     end: End,
     entries: Vec<(Arc<LedgerEntry>, Bytes)>,
     tokens: HashMap<String, Arc<LedgerEntry>>,
+    /// The last entry of each matter and recording, those of the batch included.
+    history: HashMap<LookupKey, u64>,
+    /// What was in `history` before each change, so that it can be taken back.
+    changes: Vec<(LookupKey, Option<u64>)>,
 }
 
 /// The end of the log, which the next entry continues.
@@ -435,14 +486,29 @@ struct End {
     last_leaf: Sha256Digest,
     /// None before the first entry.
     last_time: Option<Timestamp>,
+    format: EventFormat,
+    /// How many changes of the history led here.
+    changes: usize,
 }
 
 impl Batch {
     fn after(state: Option<&HeadState>, clock: &dyn Clock) -> Self {
         let now = clock.now();
         let end = match state {
-            Some(s) => End { frontier: s.frontier.clone(), last_leaf: s.last_leaf, last_time: Some(s.last_time) },
-            None => End { frontier: Frontier::default(), last_leaf: Sha256Digest([0; 32]), last_time: None },
+            Some(s) => End {
+                frontier: s.frontier.clone(),
+                last_leaf: s.last_leaf,
+                last_time: Some(s.last_time),
+                format: s.format,
+                changes: 0,
+            },
+            None => End {
+                frontier: Frontier::default(),
+                last_leaf: Sha256Digest([0; 32]),
+                last_time: None,
+                format: EventFormat::NEWEST,
+                changes: 0,
+            },
         };
         Self {
             revision: state.map_or(0, |s| s.revision),
@@ -451,12 +517,33 @@ impl Batch {
             end,
             entries: Vec::new(),
             tokens: HashMap::new(),
+            history: HashMap::new(),
+            changes: Vec::new(),
         }
+    }
+
+    /// The entries before one about these subjects, which it takes the place of.
+    fn take_place(&mut self, draft: &EventDraft, sequence: u64) -> History {
+        let mut before = |key: LookupKey| {
+            let before = self.history.insert(key.clone(), sequence);
+            self.changes.push((key, before));
+            before
+        };
+        let history = History {
+            matter: draft.matter.clone().map(LookupKey::Matter).and_then(&mut before),
+            recording: draft.archive_id().cloned().map(LookupKey::Recording).and_then(&mut before),
+        };
+        self.end.changes = self.changes.len();
+        history
     }
 
     fn push(&mut self, draft: EventDraft, mac: &dyn Mac, source: &str) -> Result<LedgerEntry, LedgerError> {
         let behind = self.end.last_time.filter(|last| self.now < *last);
         let time = behind.unwrap_or(self.now);
+        if draft.action == Action::LedgerUpgrade {
+            self.end.format = EventFormat::NEWEST;
+        }
+        let history = self.take_place(&draft, self.end.frontier.size());
         let event = CustodyEvent::new(
             draft,
             Position {
@@ -465,6 +552,8 @@ impl Batch {
                 time_source: source.chars().take(64).collect(),
                 previous: self.end.last_leaf,
                 clock_behind_ms: behind.map(|last| last.as_millisecond() - self.now.as_millisecond()),
+                format: self.end.format,
+                history,
             },
         );
         let entry = Arc::new(LedgerEntry::seal(event, mac)?);
@@ -491,17 +580,24 @@ impl Batch {
         for (entry, _) in self.entries.drain(self.entries.len() - undone as usize..) {
             entry.event.idempotency.as_ref().map(|token| self.tokens.remove(token));
         }
+        for (key, before) in self.changes.drain(end.changes..).rev() {
+            match before {
+                Some(sequence) => self.history.insert(key, sequence),
+                None => self.history.remove(&key),
+            };
+        }
         self.end = end;
     }
 
     fn state(&self, signer: &dyn Signer) -> Result<HeadState, LedgerError> {
-        let End { frontier, last_leaf, last_time } = self.end.clone();
+        let End { frontier, last_leaf, last_time, format, .. } = self.end.clone();
         Ok(HeadState {
             revision: self.revision + 1,
             checkpoint: Checkpoint::sign(signer, frontier.size(), &frontier.root())?,
             frontier,
             last_leaf,
             last_time: last_time.unwrap_or(self.now),
+            format,
             tiled: self.tiled,
         })
     }

@@ -3,8 +3,9 @@
 
 use super::{HeadState, Ledger, LedgerError, LedgerHead, LedgerParts, LookupKey, Staged, TileStore};
 use crate::{
-    Action, Agent, Checkpoint, EventDraft, EventOutcome, LedgerEntry, LocalMac, LocalSigner, Phase, Signer as _,
-    event::{CustodyEvent, Position},
+    Action, Agent, Checkpoint, EventDraft, EventFormat, EventOutcome, LedgerEntry, LocalMac, LocalSigner, Phase,
+    Signer as _,
+    event::{CustodyEvent, History, Position},
     merkle::Frontier,
 };
 use bytes::Bytes;
@@ -15,11 +16,10 @@ use std::sync::Arc;
 fn agent() -> Agent {
     let text = |t: &str| t.to_owned();
     Agent {
-        cloud_identity: None,
         host: text("host"),
         os_user: text("user"),
         person: text("person"),
-        role: text("role"),
+        role: text("role"), ..Agent::default()
     }
 }
 
@@ -41,6 +41,8 @@ fn state(from: u64, size: u64) -> Result<(HeadState, Vec<Staged>), LedgerError> 
             time_source: "test".into(),
             previous: last_leaf,
             clock_behind_ms: None,
+            format: EventFormat::NEWEST,
+            history: History::default(),
         };
         let entry = LedgerEntry::seal(CustodyEvent::new(draft, at), &LocalMac::from_seed(&[2; 32]))?;
         last_leaf = entry.leaf_hash();
@@ -51,7 +53,7 @@ fn state(from: u64, size: u64) -> Result<(HeadState, Vec<Staged>), LedgerError> 
     }
     let checkpoint = Checkpoint::sign(&LocalSigner::from_seed(&[1; 32]), size, &frontier.root())?;
     let last_time = Timestamp::UNIX_EPOCH;
-    Ok((HeadState { revision: 0, checkpoint, frontier, last_leaf, last_time, tiled: 0 }, staged))
+    Ok((HeadState { revision: 0, checkpoint, frontier, last_leaf, last_time, format: EventFormat::NEWEST, tiled: 0 }, staged))
 }
 
 /// Runs everything against an empty head.
@@ -116,6 +118,8 @@ async fn lookup(head: &dyn LedgerHead) -> Result<(), LedgerError> {
         (recording.clone(), Some(2)),
     ];
     assert_eq!(head.first_of(questions).await?, [Some(4), None, Some(3)]);
+    let keys = vec![recording.clone(), LookupKey::Token("token:4".into()), LookupKey::Token("x".into())];
+    assert_eq!(head.last_of(keys).await?, [Some(3), Some(4), None], "the last under each key");
     assert_eq!(head.lookup_digest(5).await?, None, "no digest of another size");
     let before = head.lookup_digest(6).await?;
     assert!(before.is_some(), "a digest of this size");

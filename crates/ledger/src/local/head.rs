@@ -1,5 +1,5 @@
 use super::LedgerError;
-use crate::{Checkpoint, CustodyEvent, Phase, merkle::Frontier};
+use crate::{Checkpoint, CustodyEvent, EventFormat, Phase, merkle::Frontier};
 use async_trait::async_trait;
 use bytes::Bytes;
 use holdfast_model::{ArchiveId, MatterId, Sha256Digest};
@@ -18,6 +18,8 @@ pub struct HeadState {
     pub last_leaf: Sha256Digest,
     /// Time of the last entry.
     pub last_time: Timestamp,
+    /// The format in which the next entry is written.
+    pub format: EventFormat,
     /// Entries that lie in full tiles, a multiple of 256; those after it are kept by the head. Not part of what is swapped.
     pub tiled: u64,
 }
@@ -134,6 +136,9 @@ pub trait LedgerHead: Send + Sync {
 
     /// For each question, the first sequence found under a key after another sequence; all answers of one moment.
     async fn first_of(&self, questions: Vec<(LookupKey, Option<u64>)>) -> Result<Vec<Option<u64>>, LedgerError>;
+
+    /// For each key, the last sequence found under it; all answers of one moment.
+    async fn last_of(&self, keys: Vec<LookupKey>) -> Result<Vec<Option<u64>>, LedgerError>;
 
     /// The digest of all rows but those of open intents. None when the log has not `size` entries.
     async fn lookup_digest(&self, size: u64) -> Result<Option<LookupDigest>, LedgerError>;

@@ -1,5 +1,5 @@
 use super::{HeadState, LedgerError, LedgerHead, LookupDigest, LookupKey, Staged};
-use crate::{Checkpoint, merkle::Frontier};
+use crate::{Checkpoint, EventFormat, merkle::Frontier};
 use async_trait::async_trait;
 use bytes::Bytes;
 use holdfast_model::Sha256Digest;
@@ -14,7 +14,9 @@ use std::{
 /// How long one process waits for another's transaction, which takes milliseconds.
 const BUSY: Duration = Duration::from_secs(30);
 const WAL_PAUSE: Duration = Duration::from_millis(5);
-const SCHEMA_VERSION: i64 = 1;
+/// The version of the tables is the number of the format in which entries are written, so that a version of Holdfast that can't read
+/// them does not open the database.
+const NEWEST_VERSION: i64 = EventFormat::NEWEST.number() as i64;
 const SCHEMA: &str = "
     CREATE TABLE head (
         id INTEGER PRIMARY KEY CHECK (id = 1), revision INTEGER NOT NULL, checkpoint TEXT NOT NULL,
@@ -77,17 +79,19 @@ fn migrate(db: &mut Connection) -> Result<(), LedgerError> {
     let version: i64 = tx.pragma_query_value(None, "user_version", |r| r.get(0)).map_err(failed("open"))?;
     match version {
         0 => tx.execute_batch(SCHEMA).map_err(failed("create tables"))?,
-        SCHEMA_VERSION => {}
-        found if found > SCHEMA_VERSION => {
-            return Err(LedgerError::FormatUnknown {
-                what: "the ledger's database".into(),
-                found,
-                known: SCHEMA_VERSION,
-            });
-        }
-        _ => return Err(LedgerError::HeadDamaged { problem: "its database has a version that never was" }),
+        found => drop(format_of(found)?),
     }
     tx.commit().map_err(failed("create tables"))
+}
+
+/// The format that a version of the tables stands for.
+fn format_of(version: i64) -> Result<EventFormat, LedgerError> {
+    if version > NEWEST_VERSION {
+        let what = "the ledger's database".to_owned();
+        return Err(LedgerError::FormatUnknown { what, found: version, known: NEWEST_VERSION });
+    }
+    let format = u32::try_from(version).ok().and_then(EventFormat::of_number);
+    format.ok_or(LedgerError::HeadDamaged { problem: "its database has a version that never was" })
 }
 
 /// SQLite's integers are signed; no log comes near their end.
@@ -104,6 +108,7 @@ fn read_state(db: &Connection) -> Result<Option<HeadState>, LedgerError> {
         .optional()
         .map_err(LedgerError::database("read the head"))?;
     let Some((revision, checkpoint, peaks, last_leaf, last_time_ms, tiled)) = row else { return Ok(None) };
+    let version = db.pragma_query_value(None, "user_version", |r| r.get(0)).map_err(LedgerError::database("read the head"))?;
     let damaged = |problem| LedgerError::HeadDamaged { problem };
     let checkpoint = Checkpoint::parse(&checkpoint).map_err(|e| LedgerError::Checkpoint(Arc::new(e)))?;
     Ok(Some(HeadState {
@@ -112,6 +117,7 @@ fn read_state(db: &Connection) -> Result<Option<HeadState>, LedgerError> {
         last_leaf: Sha256Digest(last_leaf),
         last_time: Timestamp::from_millisecond(last_time_ms).map_err(|_| damaged("impossible time"))?,
         tiled: tiled.try_into().map_err(|_| damaged("negative size"))?,
+        format: format_of(version)?,
         checkpoint,
     }))
 }
@@ -145,6 +151,7 @@ fn swap(db: &mut Connection, expected: u64, new: &HeadState, staged: &[Staged]) 
             insert.execute(params![int(entry.sequence), entry.bytes.as_ref()])?;
         }
         insert_keys(tx, "lookup", staged)?;
+        tx.pragma_update(None, "user_version", i64::from(new.format.number()))?;
         tx.execute(
             "INSERT INTO head (id, revision, checkpoint, peaks, last_leaf, last_time_ms) VALUES (1, ?1, ?2, ?3, ?4, ?5)
              ON CONFLICT (id) DO UPDATE SET revision = ?1, checkpoint = ?2, peaks = ?3, last_leaf = ?4, last_time_ms = ?5",
@@ -300,6 +307,22 @@ impl LedgerHead for SqliteHead {
                 Ok(row.map(|n| n.max(0) as u64))
             };
             questions.iter().map(&mut first).collect::<rusqlite::Result<_>>().map_err(failed("look up"))
+        })
+        .await
+    }
+
+    async fn last_of(&self, keys: Vec<LookupKey>) -> Result<Vec<Option<u64>>, LedgerError> {
+        with(&self.reader, move |db| {
+            let failed = LedgerError::database;
+            let tx = db.transaction().map_err(failed("begin"))?;
+            let mut select =
+                tx.prepare("SELECT max(sequence) FROM lookup WHERE kind = ?1 AND key = ?2").map_err(failed("look up"))?;
+            let mut last = |key: &LookupKey| {
+                let (kind, key) = key.parts();
+                let row = select.query_row(params![kind, key], |r| r.get::<_, Option<i64>>(0))?;
+                Ok(row.map(|n| n.max(0) as u64))
+            };
+            keys.iter().map(&mut last).collect::<rusqlite::Result<_>>().map_err(failed("look up"))
         })
         .await
     }

@@ -386,7 +386,7 @@ async fn a_head_of_a_newer_version_is_left_alone() {
     let key = head.map(|(k, v)| (k.to_owned(), AttributeValue::S(v.to_owned())));
     let update = place.client().update_item().table_name(&place.table).set_key(Some(key.into()));
     let update =
-        update.update_expression("SET fmt = :f").expression_attribute_values(":f", AttributeValue::N("2".into()));
+        update.update_expression("SET fmt = :f").expression_attribute_values(":f", AttributeValue::N("9".into()));
     update.send().await.unwrap();
     assert_eq!(place.head().load().await.unwrap_err().code(), "ledger.format_unknown");
 }

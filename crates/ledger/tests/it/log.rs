@@ -334,6 +334,78 @@ async fn a_ledger_that_another_process_begins_at_the_same_moment_is_not_taken_fo
     assert_intact(&ledger).await;
 }
 
+/// The sequences that the entries of a matter and a recording name as the ones before.
+async fn histories(ledger: &Ledger) -> Vec<(u64, Option<u64>, Option<u64>)> {
+    let entries = ledger.entries(0, usize::MAX).await.unwrap();
+    entries.iter().map(|e| (e.event.sequence, e.event.previous_of_matter, e.event.previous_of_recording)).collect()
+}
+
+#[tokio::test]
+async fn every_entry_names_the_one_before_of_its_matter_and_recording() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = open(dir.path()).await;
+    let about = |n: u64| EventDraft::new(Action::Verification, Phase::Fact, agent()).about(&recording(n));
+    // Two in one batch, one of which is refused whole and leaves no trace.
+    ledger.append(vec![about(1).matter(&matter(1)), about(1)]).await.unwrap();
+    let mut outcome = about(1).matter(&matter(1));
+    (outcome.phase, outcome.intent) = (Phase::Outcome, Some(0));
+    assert!(ledger.append(vec![about(1).matter(&matter(1)), outcome]).await.is_err());
+    let (one, two) = tokio::join!(ledger.append(vec![about(2)]), ledger.append(vec![about(1).matter(&matter(2))]));
+    (one.unwrap(), two.unwrap());
+    drop(ledger);
+    let ledger = open(dir.path()).await;
+    ledger.append(vec![about(1).matter(&matter(1))]).await.unwrap();
+    let found = histories(&ledger).await;
+    assert_eq!(found[..3], [(0, None, None), (1, None, None), (2, None, Some(1))]);
+    let of_one: Vec<u64> = ledger.entries_of(&recording(1)).await.unwrap().iter().map(|e| e.event.sequence).collect();
+    let named: Vec<u64> = of_one[1..].iter().map(|n| found[*n as usize].2.unwrap()).collect();
+    assert_eq!(named, of_one[..of_one.len() - 1]);
+    assert_eq!(found[5], (5, Some(1), Some(of_one[of_one.len() - 2])));
+    assert_intact(&ledger).await;
+}
+
+#[tokio::test]
+async fn a_lookup_row_that_was_hidden_while_entries_were_appended_leaves_a_broken_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = filled(dir.path(), 60).await;
+    let db = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
+    let row: (i64, String, i64) = db
+        .query_row("SELECT kind, key, max(sequence) FROM lookup WHERE kind = 2 AND key = 'm-1'", [], |r| {
+            Ok((r.get(0)?, r.get(1)?, r.get(2)?))
+        })
+        .unwrap();
+    db.execute("DELETE FROM lookup WHERE kind = ?1 AND key = ?2 AND sequence = ?3", rusqlite::params![row.0, row.1, row.2])
+        .unwrap();
+    let draft = EventDraft::new(Action::Plan, Phase::Fact, agent()).matter(&matter(1));
+    ledger.append(vec![draft]).await.unwrap();
+    // Put back, as whoever hid it would.
+    db.execute("INSERT INTO lookup VALUES (?1, ?2, ?3)", rusqlite::params![row.0, row.1, row.2]).unwrap();
+    assert_eq!(verify(&ledger).await.faults, [LedgerFault::HistoryBroken { sequence: 60 }]);
+}
+
+#[tokio::test]
+async fn a_ledger_of_the_first_format_goes_on_in_it_until_it_is_upgraded() {
+    let dir = tempfile::tempdir().unwrap();
+    let ledger = filled(dir.path(), 20).await;
+    drop(ledger);
+    // As a version before wrote it: the head without a later format. Its entries stay as they are.
+    let db = rusqlite::Connection::open(dir.path().join("ledger.db")).unwrap();
+    db.pragma_update(None, "user_version", 1).unwrap();
+    let ledger = open(dir.path()).await;
+    let fact = || EventDraft::new(Action::Export, Phase::Fact, agent()).about(&recording(1)).matter(&matter(1));
+    let entry = ledger.append(vec![fact()]).await.unwrap().remove(0).event;
+    assert_eq!((entry.format.as_str(), entry.previous_of_matter, entry.previous_of_recording), ("holdfast-event/1", None, None));
+
+    let upgrade = ledger.upgrade(agent()).await.unwrap().unwrap().event;
+    assert_eq!((upgrade.format.as_str(), upgrade.from.as_deref()), ("holdfast-event/2", Some("holdfast-event/1")));
+    assert_eq!(ledger.upgrade(agent()).await.unwrap(), None, "once");
+    drop(ledger);
+    let ledger = open(dir.path()).await;
+    let entry = ledger.append(vec![fact()]).await.unwrap().remove(0).event;
+    assert_eq!((entry.sequence, entry.previous_of_matter, entry.previous_of_recording), (22, Some(20), Some(20)));
+    assert_intact(&ledger).await;
+}
+
 #[tokio::test]
 async fn another_ledgers_key_does_not_open_it() {
     let dir = tempfile::tempdir().unwrap();

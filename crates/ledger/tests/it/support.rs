@@ -38,11 +38,10 @@ impl Clock for TestClock {
 
 pub(crate) fn agent() -> Agent {
     Agent {
-        cloud_identity: None,
         host: "desk-7".into(),
         os_user: "jdoe".into(),
         person: "Jo Doe".into(),
-        role: "legal".into(),
+        role: "legal".into(), ..Agent::default()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{MAC_SEED, TestClock, assert_intact, draft, filled, open, parts, verify};
 use holdfast_ledger::{
-    Checkpoint, EVENT_FORMAT, Ledger, LedgerEntry, LedgerError, LedgerFault as F, LocalMac, SqliteHead, merkle, tile,
+    Checkpoint, EventFormat, Ledger, LedgerEntry, LedgerError, LedgerFault as F, LocalMac, SqliteHead, merkle, tile,
 };
 use holdfast_model::{Cancel, Fault, NoProgress};
 use std::{
@@ -137,7 +137,7 @@ async fn an_entry_that_is_no_entry() {
 /// The same entry as a newer version might write it: another format, and a member that this version does not know.
 fn newer(bytes: &[u8]) -> Vec<u8> {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
-    text.replace(EVENT_FORMAT, "holdfast-event/2")
+    text.replace(EventFormat::NEWEST.as_str(), "holdfast-event/9")
         .replacen("{\"event\":{", "{\"event\":{\"a_later_member\":1,", 1)
         .into_bytes()
 }
@@ -179,7 +179,7 @@ async fn an_entry_of_a_newer_version_is_said_to_be_one_and_not_to_be_damaged() {
 async fn a_head_of_a_newer_version_is_left_alone() {
     let log = Log::new().await;
     let db = rusqlite::Connection::open(log.dir.path().join("ledger.db")).unwrap();
-    db.pragma_update(None, "user_version", 2).unwrap();
+    db.pragma_update(None, "user_version", 9).unwrap();
     drop(db);
     let refused = SqliteHead::open(&log.dir.path().join("ledger.db")).err().unwrap();
     assert_eq!(refused.code(), "ledger.format_unknown");

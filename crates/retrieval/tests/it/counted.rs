@@ -163,11 +163,10 @@ impl Many {
         std::fs::create_dir_all(root.join("ledger")).unwrap();
         let calls = Calls::default();
         let me = Agent {
-            cloud_identity: None,
             host: "desk-1".into(),
             os_user: "lee".into(),
             person: "Lee Legal".into(),
-            role: "legal".into(),
+            role: "legal".into(), ..Agent::default()
         };
         let mut store = LocalStore::open(LocalStoreConfig::new(root.join("archive")), clock.clone()).unwrap().store();
         let index = SqliteIndex::open(root.join("index.sqlite")).await.unwrap().index();

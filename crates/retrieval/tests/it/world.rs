@@ -39,11 +39,10 @@ pub(crate) struct World {
 
 pub(crate) fn agent(role: &str) -> Agent {
     Agent {
-        cloud_identity: None,
         host: "desk-1".into(),
         os_user: "lee".into(),
         person: "Lee Legal".into(),
-        role: role.into(),
+        role: role.into(), ..Agent::default()
     }
 }
 

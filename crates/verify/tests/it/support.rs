@@ -1,7 +1,7 @@
 //! A small archive made by hand with the ledger's real pure core: recordings, manifests, entries, proofs, a checkpoint.
 
 use holdfast_ledger::{
-    Action, Agent, Checkpoint, CustodyEvent, EVENT_FORMAT, EventOutcome, LedgerEntry, LocalMac, LocalSigner, Phase,
+    Action, Agent, Checkpoint, CustodyEvent, EventFormat, EventOutcome, LedgerEntry, LocalMac, LocalSigner, Phase,
     Signer, Subject, merkle,
 };
 use holdfast_model::{
@@ -43,25 +43,27 @@ pub fn event(action: Action, phase: Phase) -> CustodyEvent {
     CustodyEvent {
         action,
         agent: Agent {
-            cloud_identity: None,
             host: "archive-1".into(),
             os_user: "holdfast".into(),
             person: "Ada Møller <script>".into(),
-            role: "archiver".into(),
+            role: "archiver".into(), ..Agent::default()
         },
         application: "holdfast/0.1.0".into(),
         code: None,
         details: BTreeMap::new(),
         digest_after: None,
         digest_before: None,
-        format: EVENT_FORMAT.into(),
+        format: EventFormat::V1.as_str().into(),
         from: None,
         idempotency: None,
         intent: None,
+        mac_key_id: None,
         matter: None,
         outcome: None,
         phase,
         previous: Sha256Digest([0; 32]),
+        previous_of_matter: None,
+        previous_of_recording: None,
         reason: None,
         sequence: 0,
         subject: None,

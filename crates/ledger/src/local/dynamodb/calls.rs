@@ -4,9 +4,13 @@ use super::{
     fault::{Problem, problem},
     item::{Head, Item, NONCE_BYTES, Pending, b, blob, entry_key, keys, n, pack, s, text, unpack},
 };
-use crate::local::{LedgerError, Staged};
+use crate::{
+    EventFormat,
+    local::{LedgerError, Staged},
+};
 use aws_sdk_dynamodb::{
     Client,
+    operation::query::builders::QueryFluentBuilder,
     types::{
         AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
     },
@@ -99,6 +103,9 @@ impl Table {
             ],
             ..Change::default()
         };
+        if state.format > EventFormat::V1 {
+            change.set.push(("fmt", n(state.format.number())));
+        }
         match &head.pending {
             Pending::Inline(batch) => {
                 change.set.push(("batch", b(pack(batch)?.concat())));
@@ -241,6 +248,24 @@ impl Table {
         }
     }
 
+    fn between(&self, pk: &str, from: &str, to: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", s(pk))
+            .expression_attribute_values(":from", s(from))
+            .expression_attribute_values(":to", s(to))
+    }
+
+    /// The last item of a partition between two sort keys, both included.
+    pub(super) async fn last(&self, pk: &str, from: &str, to: &str) -> Result<Option<Item>, LedgerError> {
+        let query = self.between(pk, from, to).scan_index_forward(false).limit(1);
+        let page = query.send().await.map_err(|e| problem("read from the table", e))?;
+        Ok(page.items.unwrap_or_default().pop())
+    }
+
     /// One page of a partition between two sort keys, both included, and where the next begins.
     pub(super) async fn page(
         &self,
@@ -251,14 +276,7 @@ impl Table {
         after: Option<Item>,
     ) -> Result<(Vec<Item>, Option<Item>), LedgerError> {
         let page = self
-            .client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-            .expression_attribute_values(":pk", s(pk))
-            .expression_attribute_values(":from", s(from))
-            .expression_attribute_values(":to", s(to))
+            .between(pk, from, to)
             .set_limit(limit.and_then(|l| i32::try_from(l).ok()))
             .set_exclusive_start_key(after)
             .send()

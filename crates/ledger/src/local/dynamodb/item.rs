@@ -2,7 +2,7 @@
 
 use super::calls::Table;
 use crate::{
-    Checkpoint, LedgerEntry,
+    Checkpoint, EventFormat, LedgerEntry,
     local::{HeadState, LedgerError, Staged},
     merkle::Frontier,
     tile,
@@ -16,8 +16,9 @@ use std::{collections::HashMap, sync::Arc};
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 pub(super) const NONCE_BYTES: usize = 8;
-/// The head's format; a later version that this one must not touch states its own in `fmt`.
-const HEAD_FORMAT: i64 = 1;
+/// The newest format in which entries are written, by its number. The head states its own in `fmt`, absent for the first, so that a
+/// version of Holdfast that can't read the entries leaves them alone.
+const HEAD_FORMAT: i64 = EventFormat::NEWEST.number() as i64;
 /// Swaps that the head remembers, so that one whose answer was lost is recognised: seconds of the busiest log.
 const SWAPS_KEPT: usize = 64;
 /// Entries of one chunk item in bytes; an item may have 400 KB.
@@ -84,11 +85,17 @@ impl Head {
     }
 
     pub(super) fn of_item(item: &Item) -> Result<Self, LedgerError> {
-        // Absent in the items of this version.
-        if let Some(found) = number(item, "fmt").and_then(|n| i64::try_from(n).ok()).filter(|n| *n > HEAD_FORMAT) {
-            return Err(LedgerError::FormatUnknown { what: "the ledger's head".into(), found, known: HEAD_FORMAT });
-        }
         let damaged = |problem| LedgerError::HeadDamaged { problem };
+        let found = number(item, "fmt").unwrap_or(1);
+        let format = u32::try_from(found).ok().and_then(EventFormat::of_number);
+        let Some(format) = format else {
+            let found = i64::try_from(found).unwrap_or(i64::MAX);
+            return Err(if found > HEAD_FORMAT {
+                LedgerError::FormatUnknown { what: "the ledger's head".into(), found, known: HEAD_FORMAT }
+            } else {
+                damaged("it names a format that never was")
+            });
+        };
         let checkpoint = text(item, "checkpoint").ok_or(damaged("it has no checkpoint"))?;
         let checkpoint = Checkpoint::parse(checkpoint).map_err(|e| LedgerError::Checkpoint(Arc::new(e)))?;
         let peaks = blob(item, "peaks").ok_or(damaged("it has no right edge"))?;
@@ -111,6 +118,7 @@ impl Head {
                 last_leaf: Sha256Digest(leaf),
                 last_time: Timestamp::from_millisecond(time).map_err(|_| damaged("impossible time"))?,
                 tiled: number(item, "tiled").unwrap_or(0),
+                format,
                 checkpoint,
             },
             generation: number(item, "generation").ok_or(damaged("it names no lookup"))?,

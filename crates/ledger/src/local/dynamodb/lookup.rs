@@ -87,6 +87,16 @@ impl Table {
         Ok(items.iter().filter_map(|i| sequence_of(super::item::text(i, "sk")?)).collect())
     }
 
+    /// The last sequence before `end` under a key.
+    pub(super) async fn last_row(&self, generation: u64, key: &LookupKey, end: u64) -> Result<Option<u64>, LedgerError> {
+        let (kind, text) = key.parts();
+        let (pk, begin) = place(self, generation, kind, text);
+        let sk = |n: u64| format!("{begin}#{n:020}");
+        let Some(last) = end.checked_sub(1) else { return Ok(None) };
+        let item = self.last(&pk, &sk(0), &sk(last)).await?;
+        Ok(item.and_then(|i| sequence_of(super::item::text(&i, "sk")?)))
+    }
+
     /// Which of `intents` have their outcome.
     pub(super) async fn concluded(&self, generation: u64, intents: &[u64]) -> Result<BTreeSet<u64>, LedgerError> {
         let wanted = intents.iter().map(|n| {

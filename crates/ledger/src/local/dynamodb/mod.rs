@@ -356,6 +356,25 @@ impl LedgerHead for DynamoHead {
             .await
     }
 
+    async fn last_of(&self, keys: Vec<LookupKey>) -> Result<Vec<Option<u64>>, LedgerError> {
+        let Some(moment) = self.inner.read().await? else { return Ok(vec![None; keys.len()]) };
+        stream::iter(keys)
+            .map(|key| {
+                let (inner, moment) = (self.inner.clone(), moment.clone());
+                async move {
+                    // The outstanding batch is newer than every row.
+                    let fresh = moment.pending.iter().filter(|e| e.keys.contains(&key)).map(|e| e.sequence).max();
+                    match fresh {
+                        Some(sequence) => Ok(Some(sequence)),
+                        None => inner.table.last_row(moment.head.generation, &key, moment.size()).await,
+                    }
+                }
+            })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await
+    }
+
     async fn lookup_digest(&self, size: u64) -> Result<Option<LookupDigest>, LedgerError> {
         let Some(moment) = self.inner.read().await?.filter(|m| m.size() == size) else { return Ok(None) };
         self.inner.settle(&moment).await?;

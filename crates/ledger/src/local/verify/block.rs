@@ -1,5 +1,8 @@
 use super::super::{LedgerError, LookupDigest, TileStore};
-use super::LedgerFault;
+use super::{
+    LedgerFault,
+    history::{HistoryLink, links_of},
+};
 use crate::{
     EventError, LedgerEntry, Mac,
     merkle::{self, Hash},
@@ -33,6 +36,8 @@ pub(super) struct BlockReport {
     pub(super) last_time: Option<Timestamp>,
     /// The lookup rows of the entries that can be read.
     pub(super) lookup: LookupDigest,
+    /// What the entries are about and name as the entry before, in their order.
+    pub(super) links: Vec<HistoryLink>,
 }
 
 /// One entry, looked at by itself.
@@ -78,6 +83,7 @@ impl Block {
             opening: looks.first().and_then(Option::as_ref).and_then(Look::opening),
             last_time: None,
             lookup: LookupDigest::default(),
+            links: Vec::new(),
         };
         let mut tile_differs = false;
         for (at, sequence) in (0..looks.len()).zip(self.first..) {
@@ -132,6 +138,7 @@ impl BlockReport {
         }
         self.last_time = Some(event.time);
         self.lookup.add_event(event);
+        self.links.extend(links_of(event));
     }
 }
 

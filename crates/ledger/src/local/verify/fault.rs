@@ -34,6 +34,12 @@ pub enum LedgerFault {
         /// Its number.
         sequence: u64,
     },
+    /// An entry names another entry than the one before it as the last of its matter or recording.
+    #[error("entry {sequence} does not name the entry before it about the same matter or recording")]
+    HistoryBroken {
+        /// Its number.
+        sequence: u64,
+    },
     /// An entry is earlier than the one before it.
     #[error("entry {sequence} has a time before that of the entry before it")]
     TimeWentBack {
@@ -88,6 +94,7 @@ impl LedgerFault {
             Self::FormatUnknown { .. } => "ledger.format_unknown",
             Self::MacMismatch { .. } => "ledger.mac_mismatch",
             Self::ChainBroken { .. } => "ledger.chain_broken",
+            Self::HistoryBroken { .. } => "ledger.history_broken",
             Self::TimeWentBack { .. } => "ledger.time_went_back",
             Self::CheckpointSignature { .. } => "ledger.checkpoint_signature",
             Self::Inconsistent { .. } => "ledger.inconsistent",
