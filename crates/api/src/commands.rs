@@ -105,6 +105,8 @@ commands! {
     ledger_show(LedgerShowRequest) -> LedgerEntries;
     /// The newest signed checkpoint.
     ledger_checkpoint(Nothing) -> CheckpointView;
+    /// Has entries written in the newest format from now on.
+    ledger_upgrade(Nothing) -> LedgerUpgraded;
     /// Compares the index with the manifests.
     index_check(Nothing) -> IndexReport;
     /// Rebuilds the index from the manifests.

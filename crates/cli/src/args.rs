@@ -379,6 +379,8 @@ pub(crate) enum LedgerCommand {
     Checkpoint,
     /// Begin the ledger that machines share, once, on one of them.
     Create,
+    /// Write entries in the newest format from now on. Every machine that shares the ledger needs this version first.
+    Upgrade,
 }
 
 #[derive(Debug, Subcommand)]

@@ -391,6 +391,12 @@ impl Session<'_> {
             }
             // Done before a home folder was opened.
             LedgerCommand::Create => {}
+            LedgerCommand::Upgrade => {
+                out.answer(&h.ledger_upgrade(c, Nothing {}).await?, |u| match u.entry {
+                    Some(entry) => format!("Entries are written as {} from now on (entry {entry}).", u.format),
+                    None => format!("Entries are written as {} already.", u.format),
+                });
+            }
             LedgerCommand::Checkpoint => {
                 out.answer(&h.ledger_checkpoint(c, Nothing {}).await?, |p| format!("{}\nkey {}", p.text, p.key));
             }

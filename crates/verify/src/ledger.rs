@@ -89,6 +89,8 @@ pub fn key_fingerprint(public_key: &[u8; 32]) -> String {
 
 /// The subject of findings about the ledger as a whole.
 pub(crate) const LEDGER: &str = "ledger";
+/// The subject of findings about the entries of one recording.
+const HISTORY: &str = "ledger entries of the recording";
 
 /// An entry that could be read, and whether the signed tree has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -240,6 +242,26 @@ fn check_chain(evidence: &LedgerEvidence, out: &mut Collector) {
         }
     }
     if looked { out.checked(Link::Chain, LEDGER, findings) } else { out.not_checked(Link::Chain, LEDGER) }
+}
+
+/// Looks whether each of a recording's entries names the one before. `own` are all of them that could be read, in their order.
+/// Entries of the first format name none, which is not looked at.
+pub(crate) fn check_history(own: &[&ReadEntry], out: &mut Collector) {
+    let (mut findings, mut looked) = (Vec::new(), false);
+    let mut before: Option<u64> = None;
+    for entry in own.iter().map(|e| &e.entry.event) {
+        if EventFormat::parse(&entry.format).is_some_and(|f| f >= EventFormat::V2) {
+            looked = true;
+            if entry.previous_of_recording != before {
+                let name = |n: Option<u64>| n.map_or_else(|| "none".to_owned(), entry_name);
+                let subject = entry_name(entry.sequence);
+                let (stated, found) = (name(entry.previous_of_recording), name(before));
+                findings.push(Finding::new(Code::LedgerHistoryBroken, subject, stated, found));
+            }
+        }
+        before = Some(entry.sequence);
+    }
+    if looked { out.checked(Link::Chain, HISTORY, findings) } else { out.not_checked(Link::Chain, HISTORY) }
 }
 
 fn check_remembered(evidence: &LedgerEvidence, now: Option<&Checkpoint>, out: &mut Collector) {

@@ -1,7 +1,7 @@
 use crate::{
     Finding, FindingCode as Code, LedgerEvidence, Link, VerificationReport,
     index::{ObservedIndex, differences},
-    ledger::{ReadEntry, check_ledger, entry_name},
+    ledger::{ReadEntry, check_history, check_ledger, entry_name},
     report::Collector,
 };
 use holdfast_ledger::{Action, EventOutcome, LedgerEntry, Phase};
@@ -88,6 +88,7 @@ pub fn verify_recording(observed: &Observed) -> VerificationReport {
         holds: &observed.holds,
     };
     let own: Vec<_> = entries.iter().filter(|e| e.entry.event.archive_id() == Some(&observed.archive_id)).collect();
+    check_history(&own, &mut out);
     check_recording(&recording, &own, &mut out);
     out.finish()
 }

@@ -132,6 +132,15 @@ dto! {
         pub key: String,
     }
 
+    /// The format in which the ledger's entries are written from now on.
+    pub struct LedgerUpgraded {
+        /// The format, e.g. `holdfast-event/2`.
+        pub format: String,
+        /// The entry that records the upgrade; none where the format was in use already.
+        #[ts(type = "number | null")]
+        pub entry: Option<u64>,
+    }
+
     /// Result of asking the storage where recordings lie.
     pub struct RefreshView {
         /// Recordings looked at.

@@ -1,5 +1,5 @@
 use super::archive::id;
-use crate::{ApiError, Caller, Holdfast, dto::*, words};
+use crate::{ApiError, ApiErrorKind, Caller, Holdfast, dto::*, words};
 use holdfast_model::{ArchiveId, MatterId};
 
 impl Holdfast {
@@ -103,6 +103,25 @@ impl Holdfast {
             size: checkpoint.size(),
             root: checkpoint.root().to_hex(),
             key: hex::encode(self.ledger.public_key()),
+        })
+    }
+
+    /// Has the ledger's entries written in the newest format from now on, and records that. Older versions of Holdfast refuse to open
+    /// the ledger from here on.
+    ///
+    /// # Errors
+    /// `ledger.not_admin`, `ledger.*`.
+    pub async fn ledger_upgrade(&self, caller: &Caller, _: Nothing) -> Result<LedgerUpgraded, ApiError> {
+        let agent = caller.agent();
+        if agent.role != "admin" {
+            let message = format!("only the role admin upgrades the ledger; this is the role {}", agent.role);
+            let next = "Set person.role to \"admin\" in holdfast.toml on the administrator's machine.";
+            return Err(ApiError::new(ApiErrorKind::Failure, "ledger.not_admin", message, next));
+        }
+        let entry = self.ledger.upgrade(agent.clone()).await?;
+        Ok(LedgerUpgraded {
+            format: self.ledger.format().await?.as_str().to_owned(),
+            entry: entry.map(|e| e.event.sequence),
         })
     }
 

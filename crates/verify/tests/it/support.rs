@@ -117,7 +117,7 @@ impl Archive {
     /// Intent and outcome of an action on a recording.
     pub fn pair(&mut self, action: Action, id: &ArchiveId, more: impl Fn(&mut CustodyEvent)) -> (u64, u64) {
         let mut intent = event(action, Phase::Intent);
-        intent.subject = Some(Subject { archive_id: Some(id.clone()), object: None });
+        intent.subject = Some(Subject { archive_id: Some(id.clone()), ..Subject::default() });
         if action != Action::Accession {
             intent.matter = Some(MATTER.parse().unwrap());
         }
