@@ -12,6 +12,10 @@ import base64, hashlib, hmac, json, re, struct, subprocess, sys, tempfile
 from pathlib import Path
 
 
+FORMATS = ("holdfast-event/1", "holdfast-event/2")
+LATER = {"mac_key_id", "previous_of_matter", "previous_of_recording"}
+
+
 class Fault(Exception):
     pass
 
@@ -124,13 +128,29 @@ def entry(sequence, data, previous, mac_key=None):
     except (ValueError, KeyError, TypeError):
         raise Fault(f"entry {sequence} is no entry")
     need(canonical.encode() == data, f"entry {sequence} is not in canonical form")
-    need(event["format"] == "holdfast-event/1", f"entry {sequence} is of another format")
+    need(event["format"] in FORMATS, f"entry {sequence} is of another format")
+    later = event["format"] == FORMATS[1]
+    need(later or not LATER.intersection(event), f"entry {sequence} has members of a later format")
     need(event["sequence"] == sequence, f"entry {sequence} claims another place")
     need(previous is None or event["previous"] == previous.hex(), f"entry {sequence} does not follow the one before it")
     if mac_key:
         # The MAC is made over the bytes of the event as they stand in the entry.
         mac = hmac.new(mac_key, data[len('{"event":') : -len(',"mac":""}') - 64], hashlib.sha256).hexdigest()
         need(mac == value["mac"], f"the MAC of entry {sequence} does not verify")
+    return event
+
+
+def follow(sequence, event, last):
+    """Checks that an entry names the one before it of its matter and recording; `last` has the last of each."""
+    for member, subject in (
+        ("previous_of_matter", ("matter", event.get("matter"))),
+        ("previous_of_recording", ("recording", event.get("subject", {}).get("archive_id"))),
+    ):
+        before = last.get(subject) if subject[1] else None
+        if event["format"] == FORMATS[1]:
+            need(event.get(member) == before, f"entry {sequence} does not name the entry before it in {member}")
+        if subject[1]:
+            last[subject] = sequence
 
 
 def indexed(n, width):
@@ -153,7 +173,7 @@ def resource(folder, kind, n, width):
 def log(folder, pem, mac_key=None):
     """Checks a whole published log and returns its leaf hashes."""
     size, signed_root = checkpoint(Path(folder, "checkpoint").read_text("utf-8"), pem)
-    leaves, previous = [], bytes(32)
+    leaves, previous, last = [], bytes(32), {}
     for n in range((size + 255) // 256):
         width = min(256, size - 256 * n)
         bundle, hashes, at = resource(folder, "entries", n, width), resource(folder, "0", n, width), 0
@@ -164,7 +184,7 @@ def log(folder, pem, mac_key=None):
             data, at = bundle[at + 2 : at + 2 + length], at + 2 + length
             leaf = leaf_hash(data)
             need(leaf == hashes[32 * i : 32 * i + 32], f"entry {sequence} is not the one that its tile has the hash of")
-            entry(sequence, data, previous, mac_key)
+            follow(sequence, entry(sequence, data, previous, mac_key), last)
             leaves.append(leaf)
             previous = leaf
     level, row = 1, [root(leaves[i : i + 256]) for i in range(0, size - 255, 256)]

@@ -26,7 +26,8 @@ fn made() -> Home {
     let source = home.beside("source");
     sample::put(&source, "i-1", "2024-03-01", 440.0);
     home.run(&["archiver", "ingest", source.to_str().unwrap()]).code(0);
-    home.run(&["matter", "create", "Doe v. Acme", "--justification", "subpoena", "--deadline", "2030-01-01"]).code(0);
+    let create = ["matter", "create", "--name", "Doe v. Acme", "--reference", "24-1", "--justification", "subpoena"];
+    home.run(&[&create[..], &["--deadline", "2030-01-01"]].concat()).code(0);
     home
 }
 

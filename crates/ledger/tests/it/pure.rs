@@ -257,8 +257,17 @@ fn entries_are_read_only_in_their_canonical_form() {
         assert_ne!(changed, text);
         assert!(LedgerEntry::parse(changed.as_bytes()).is_err(), "{to}");
     }
-    let other = text.replace("holdfast-event/1", "holdfast-event/2");
-    assert_eq!(LedgerEntry::parse(other.as_bytes()).unwrap_err().code(), "ledger.entry_malformed");
+    for (other, code) in [
+        (text.replace("holdfast-event/2", "holdfast-event/3"), "ledger.format_unknown"),
+        (text.replace("holdfast-event/2", "holdfast-event/0"), "ledger.entry_malformed"),
+        (text.replace("\"sequence\":0", "\"previous_of_matter\":0,\"sequence\":0"), "ledger.entry_malformed"),
+    ] {
+        assert_ne!(other, text);
+        assert_eq!(LedgerEntry::parse(other.as_bytes()).unwrap_err().code(), code, "{other}");
+    }
+    // What the second format added is no member of the first.
+    let later = text.replace("holdfast-event/2", "holdfast-event/1").replace("\"phase\"", "\"mac_key_id\":\"k\",\"phase\"");
+    assert_eq!(LedgerEntry::parse(later.as_bytes()).unwrap_err().code(), "ledger.event_field");
     let extra = text.replace("{\"event\":{", "{\"event\":{\"aaa\":1,");
     assert_eq!(LedgerEntry::parse(extra.as_bytes()).unwrap_err().code(), "ledger.entry_malformed");
     for cut in 0..text.len() {

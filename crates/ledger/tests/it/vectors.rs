@@ -51,12 +51,42 @@ fn events(key: &VerifierKey) -> Vec<Value> {
     ]
 }
 
-fn entries(key: &VerifierKey) -> Vec<LedgerEntry> {
+/// The same ledger in the second format, which its entry 4 takes into use: every member that this format adds occurs.
+fn later_events(key: &VerifierKey) -> Vec<Value> {
+    let mut events = events(key);
+    let person = events[3]["agent"].clone();
+    events.insert(
+        4,
+        json!({"action": "ledger_upgrade", "phase": "fact", "agent": person, "time": "2026-01-02T09:00:00Z",
+            "from": "holdfast-event/1", "to": "holdfast-event/2", "idempotency": "ledger-upgrade:holdfast-event/2"}),
+    );
+    for (sequence, matter, recording) in [(5, 3, 2), (6, 5, 5), (7, 6, 6)] {
+        let event = &mut events[sequence];
+        event["previous_of_matter"] = json!(matter);
+        event["previous_of_recording"] = json!(recording);
+        event["agent"]["name_source"] = json!("identity_provider");
+        event["agent"]["authentication"] = json!("oidc");
+        event["agent"]["principal"] = json!("zmueller@acme.example");
+        event["agent"]["tenant"] = json!("acme");
+        event["mac_key_id"] = json!("mac-2026");
+        event["subject"]["copy"] = json!("eu-media");
+    }
+    // One more sequence in front of them.
+    events[7]["intent"] = json!(6);
+    events[7]["idempotency"] = json!("outcome:6");
+    events
+}
+
+fn entries(events: Vec<Value>) -> Vec<LedgerEntry> {
     let mut previous = "0".repeat(64);
     let mut entries = Vec::new();
-    for (sequence, mut event) in events(key).into_iter().enumerate() {
+    let mut format = "holdfast-event/1";
+    for (sequence, mut event) in events.into_iter().enumerate() {
         let fields = event.as_object_mut().unwrap();
-        fields.insert("format".into(), json!("holdfast-event/1"));
+        if fields["action"] == "ledger_upgrade" {
+            format = "holdfast-event/2";
+        }
+        fields.insert("format".into(), json!(format));
         fields.insert("application".into(), json!("holdfast/0.1.0"));
         fields.insert("sequence".into(), json!(sequence));
         fields.insert("previous".into(), json!(previous));
@@ -82,10 +112,10 @@ fn proof(leaves: &[Hash], ranges: &[Vec<merkle::Node>]) -> Vec<Sha256Digest> {
 }
 
 /// Every file of the vectors, by path.
-fn vectors() -> BTreeMap<String, Vec<u8>> {
+fn vectors(events: impl FnOnce(&VerifierKey) -> Vec<Value>) -> BTreeMap<String, Vec<u8>> {
     let signer = LocalSigner::from_seed(&SIGNER_SEED);
     let key = VerifierKey::of(&signer);
-    let entries = entries(&key);
+    let entries = entries(events(&key));
     let bytes: Vec<Vec<u8>> = entries.iter().map(LedgerEntry::bytes).collect();
     let leaves: Vec<Hash> = entries.iter().map(|e| e.leaf_hash().0).collect();
     let mut frontier = Frontier::default();
@@ -133,9 +163,10 @@ fn vectors() -> BTreeMap<String, Vec<u8>> {
 
 #[test]
 fn the_published_vectors_are_what_this_code_makes() {
-    let folder = formats().join("vectors/ledger-v1");
-    for (path, content) in vectors() {
-        let path = folder.join(path);
+    let first = vectors(events).into_iter().map(|(path, content)| (format!("ledger-v1/{path}"), content));
+    let later = vectors(later_events).into_iter().map(|(path, content)| (format!("ledger-v2/{path}"), content));
+    for (path, content) in first.chain(later) {
+        let path = formats().join("vectors").join(path);
         if std::env::var_os("HOLDFAST_BLESS").is_some() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, &content).unwrap();
@@ -163,6 +194,8 @@ fn a_stranger_with_python_and_openssl_comes_to_the_same_answers() {
         said.contains("7 entries") && said.contains("7 inclusion proofs") && said.contains("7 consistency proofs"),
         "{said}"
     );
+    let output = script(&[Path::new("vectors"), &formats().join("vectors/ledger-v2")]);
+    assert!(output.status.success(), "{output:?}");
 }
 
 #[tokio::test]
