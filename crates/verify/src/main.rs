@@ -1,6 +1,6 @@
 //! `holdfast-verify PACKAGE`: checks an evidence package without Holdfast, without a network, without a secret.
 
-use holdfast_model::{Cancel, HOLDFAST_VERSION, NoProgress};
+use holdfast_model::{Cancel, HOLDFAST_VERSION, NoProgress, visible};
 use holdfast_verify::{CheckResult, Link, Outcome, Severity, Trust, TrustedKey, VerificationReport, package};
 use std::{
     ffi::OsString,
@@ -130,8 +130,9 @@ fn words(report: &VerificationReport) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{weight} {}: {}", finding.code, visible(&finding.subject));
         let _ = writeln!(out, "  {}", finding.code.meaning());
-        let _ = writeln!(out, "  expected: {}", visible(&finding.expected));
-        let _ = writeln!(out, "  found:    {}", visible(&finding.found));
+        for (name, text) in [("expected: ", &finding.expected), ("found:    ", &finding.found)] {
+            let _ = if text.is_empty() { Ok(()) } else { writeln!(out, "  {name}{}", visible(text)) };
+        }
         let _ = writeln!(out, "  next: {}\n", finding.code.next());
     }
     let _ = writeln!(out, "Checked:");
@@ -150,9 +151,4 @@ fn words(report: &VerificationReport) -> String {
     };
     let _ = writeln!(out, "\n{word}");
     out
-}
-
-/// A hostile package must not write to the terminal more than text.
-fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -5,6 +5,7 @@
 mod documents;
 mod how_to_check;
 mod key;
+mod names;
 mod package;
 mod recording;
 mod support;
