@@ -69,7 +69,7 @@ fn line(out: &mut String, values: impl Iterator<Item = String>) {
             out.push(DELIMITER);
         }
         out.push(QUOTE);
-        // A review platform shows what it is given: names that would be shown in another order are told by code point.
+        // A review platform shows what it is given: names that would be shown in another order have their code points instead.
         for c in visible_lines(&value.replace("\r\n", "\n").replace('\r', "\n")).chars() {
             match c {
                 '\n' => out.push(NEWLINE),

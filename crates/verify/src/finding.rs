@@ -220,6 +220,18 @@ codes! {
     PackageLitter, "package.litter", Remark,
         "An operating system or file manager left a file here that does not belong to the package. It was not read; all else was checked.",
         "Remove it from your copy, or leave it. It is no sign of a forgery.";
+    LedgerTileDamaged, "ledger.tile_damaged", Failure,
+        "A file of the published ledger (a tile or a bundle of entries) is missing or holds other bytes than it must.",
+        "Get the file again from where the ledger is published, or from the copy in the write-once store.";
+    LedgerTimeWentBack, "ledger.time_went_back", Failure,
+        "An entry of the chain of custody has a time before that of the entry before it, which the ledger never writes.",
+        "Do not rely on the times of these entries. Run `holdfast ledger verify`, and compare with the copy in the write-once store.";
+    LedgerFileUnknown, "ledger.file_unknown", Remark,
+        "There is a file in the folder of the ledger that does not belong to it. Nothing relies on it.",
+        "Remove it from your copy, or ask who put it there.";
+    LedgerBeyondCheckpoint, "ledger.beyond_checkpoint", Remark,
+        "There are entries that the checkpoint does not cover yet: the ledger went on after it was signed, or an older checkpoint was put in its place.",
+        "Ask for the newest checkpoint and check again.";
     LedgerEntryOrder, "ledger.entry_order", Failure,
         "The ledger entries do not follow each other in the order of their numbers: lines were exchanged after the package was made.",
         "Read the entries by their numbers and times, not in the order of the lines. Ask for the package again.";

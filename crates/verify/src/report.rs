@@ -201,6 +201,14 @@ impl Findings {
         }
     }
 
+    /// The same where millions may come: a finding that is only counted is not made.
+    pub(crate) fn push_with(&mut self, code: FindingCode, finding: impl FnOnce() -> Finding) {
+        match self.counts.get_mut(&code) {
+            Some(count) if *count >= CODE_MAX => *count += 1,
+            _ => self.push(finding()),
+        }
+    }
+
     pub(crate) fn failed(&self) -> bool {
         self.counts.keys().any(|code| code.severity() == Severity::Failure)
     }

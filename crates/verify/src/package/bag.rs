@@ -37,13 +37,10 @@ pub(crate) fn read_listing(name: &str, bytes: &[u8], in_data: bool, findings: &m
         }
         let subject = format!("{name}, line {}", i + 1);
         let Some((digest, path)) = listing_line(line) else {
-            let found = String::from_utf8_lossy(line);
-            findings.push(Finding::new(
-                Code::PackageListingMalformed,
-                subject,
-                "a SHA-256, white space and a path",
-                found,
-            ));
+            findings.push_with(Code::PackageListingMalformed, || {
+                let expected = "a SHA-256, white space and a path";
+                Finding::new(Code::PackageListingMalformed, &subject, expected, String::from_utf8_lossy(line))
+            });
             continue;
         };
         if !is_safe(&path) || path.starts_with("data/") != in_data {

@@ -12,6 +12,7 @@ mod proofs;
 mod read;
 mod write;
 
+pub(crate) use bag::walk;
 pub use error::PackageError;
 pub use how_to_check::{HowToCheck, escape_html};
 pub(crate) use read::public_key;

@@ -20,6 +20,8 @@ const ENTRY_MAX_BYTES: usize = EVENT_MAX_BYTES + 128;
 const ENTRY_MIN_BYTES: usize = 256;
 /// Longest line of `proofs.jsonl`: 64 hashes, two numbers, punctuation.
 const PROOF_MAX_BYTES: usize = 8 * 1024;
+/// No proof is shorter: index and leaf alone take more.
+const PROOF_MIN_BYTES: usize = 90;
 /// Entries that are kept, in bytes: those of more than ten thousand recordings.
 const KEPT_MAX_BYTES: usize = 80 * 1024 * 1024;
 
@@ -68,11 +70,6 @@ impl ReadEntries {
         let (range, proven) = self.at.get(at)?;
         // They could be read when they were kept.
         Some(ReadEntry { entry: LedgerEntry::parse(self.bytes.get(range.clone())?).ok()?, proven: *proven })
-    }
-
-    /// All of them.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = ReadEntry> + '_ {
-        (0..self.at.len()).filter_map(|at| self.get(at))
     }
 
     /// The one with a number.
@@ -192,10 +189,13 @@ impl<R: BufRead> Source<R> {
             match line {
                 Line::Whole(bytes) if bytes.len() >= ENTRY_MIN_BYTES => return Ok(Some(bytes.to_vec())),
                 line => {
-                    let found = format!("a line of {} bytes", line.length());
-                    let expected = format!("{ENTRY_MIN_BYTES} to {ENTRY_MAX_BYTES} bytes");
-                    let subject = format!("{}, line {}", path::ENTRIES, self.lines.number());
-                    findings.push(Finding::new(Code::LedgerEntryMalformed, subject, expected, found));
+                    let (length, number) = (line.length(), self.lines.number());
+                    findings.push_with(Code::LedgerEntryMalformed, || {
+                        let expected = format!("{ENTRY_MIN_BYTES} to {ENTRY_MAX_BYTES} bytes");
+                        let (subject, found) =
+                            (format!("{}, line {number}", path::ENTRIES), format!("a line of {length} bytes"));
+                        Finding::new(Code::LedgerEntryMalformed, subject, expected, found)
+                    });
                 }
             }
         }
@@ -205,27 +205,31 @@ impl<R: BufRead> Source<R> {
     /// The next proof; lines that are none are named.
     fn next_proof(&mut self, findings: &mut Findings) -> io::Result<Option<ProofLine>> {
         while let Some(line) = self.lines.next_line()? {
-            let (problem, code) = match line {
+            let (problem, code): (Box<dyn std::fmt::Display>, _) = match line {
+                Line::Whole(bytes) if bytes.len() < PROOF_MIN_BYTES => {
+                    (Box::new("too few bytes"), Code::LedgerInclusionFailed)
+                }
                 Line::Whole(bytes) => match serde_json::from_slice::<ProofLine>(bytes) {
                     Ok(proof) if proof.hashes.len() <= 64 => {
-                        if serde_json::to_vec(&proof).ok().as_deref() == Some(bytes) {
-                            return Ok(Some(proof));
+                        if serde_json::to_vec(&proof).ok().as_deref() != Some(bytes) {
+                            self.bad_proof(Code::LedgerProofMalformed, "other members, or another form", findings);
                         }
-                        self.bad_proof(Code::LedgerProofMalformed, "other members, or another form".into(), findings);
                         return Ok(Some(proof));
                     }
-                    Ok(_) => ("a proof with over 64 hashes".into(), Code::LedgerInclusionFailed),
-                    Err(error) => (error.to_string(), Code::LedgerInclusionFailed),
+                    Ok(_) => (Box::new("a proof with over 64 hashes"), Code::LedgerInclusionFailed),
+                    Err(error) => (Box::new(error), Code::LedgerInclusionFailed),
                 },
-                Line::TooLong(length) => (format!("a line of {length} bytes"), Code::LedgerInclusionFailed),
+                Line::TooLong(length) => (Box::new(format!("a line of {length} bytes")), Code::LedgerInclusionFailed),
             };
             self.bad_proof(code, problem, findings);
         }
         Ok(None)
     }
 
-    fn bad_proof(&self, code: Code, found: String, findings: &mut Findings) {
-        let subject = format!("{}, line {}", path::PROOFS, self.lines.number());
-        findings.push(Finding::new(code, subject, "an inclusion proof in its one form", found));
+    fn bad_proof(&self, code: Code, found: impl std::fmt::Display, findings: &mut Findings) {
+        findings.push_with(code, || {
+            let subject = format!("{}, line {}", path::PROOFS, self.lines.number());
+            Finding::new(code, subject, "an inclusion proof in its one form", found)
+        });
     }
 }

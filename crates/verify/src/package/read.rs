@@ -65,8 +65,8 @@ pub fn verify_package(
         package.check_exhibits(description, &entries, &mut out);
         package.check_custody_report(description, &entries);
     }
-    package.check_listings();
     let oxum = description.and_then(|d| package.check_info(&d));
+    package.check_listings();
     package.check_oxum(oxum.as_deref(), &out);
     let mut whole = Collector::default();
     whole.checked(Link::Package, PACKAGE, package.findings);
@@ -112,7 +112,7 @@ impl Package {
         Ok(package)
     }
 
-    /// Names are judged before anything of that name is opened. What another system left behind is set aside.
+    /// Names are judged before anything of that name is opened. What another system left behind is passed over.
     fn check_names(&mut self, empty_folders: &[String]) {
         let listing = &self.listing;
         let litter: Vec<String> =
@@ -195,7 +195,7 @@ impl Package {
             if sizes.contains_key(&exhibit.original) || sizes.contains_key(&exhibit.payload) {
                 continue;
             }
-            // Two originals may have been exchanged; that is told only where both were read.
+            // Two originals may have been exchanged, which shows only where both were read.
             sizes.insert(exhibit.original.clone(), longest);
             let manifest = if self.files.contains_key(&exhibit.manifest) { self.manifest(exhibit) } else { None };
             let payload = manifest.and_then(|m| serde_json::from_slice::<Described>(&m).ok());

@@ -13,7 +13,7 @@ fn facts_of_the_bag_that_contradict_its_content() {
         let f = fixture();
         f.replace(BAG_INFO, from, to);
         f.relist_as_it_is();
-        f.finds(&[Code::PackageBagInfoDiffers]).findings[0].subject.clone()
+        f.finds_first(Code::PackageBagInfoDiffers).findings[0].subject.clone()
     };
     assert_eq!(change("Payload-Oxum: ", "Payload-Oxum: 1"), "bag-info.txt: Payload-Oxum");
     assert_eq!(change("Payload-Oxum: ", "Payload-Size: "), "bag-info.txt: Payload-Oxum");
