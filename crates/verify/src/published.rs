@@ -396,7 +396,7 @@ impl Published {
     }
 
     /// Whether an older partial file is the beginning of the one that the tree of `size` entries has in its place.
-    fn is_prefix(&self, path: &str, length: u64, file: TilePath, size: u64) -> bool {
+    fn is_prefix(&self, path: &str, length: u64, place: TilePath, size: u64) -> bool {
         let max = if place.level.is_some() { TILE_MAX_BYTES } else { BUNDLE_MAX_BYTES };
         let Some(now) = Tile::of_size(place.level.unwrap_or(0), place.index, size) else { return false };
         let name = |width: u16| match place.level {
