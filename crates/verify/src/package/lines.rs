@@ -18,7 +18,7 @@ impl Line<'_> {
     }
 }
 
-/// Reads lines of at most `max_bytes`. Empty ones are passed over.
+/// Reads lines of at most `max_bytes`.
 pub(crate) struct Lines<R> {
     reader: R,
     max_bytes: usize,
@@ -38,36 +38,30 @@ impl<R: BufRead> Lines<R> {
 
     /// The next line; none at the end.
     pub(crate) fn next_line(&mut self) -> io::Result<Option<Line<'_>>> {
-        loop {
-            self.buffer.clear();
-            let (mut length, mut ended) = (0u64, false);
-            while !ended {
-                let piece = match self.reader.fill_buf() {
-                    Ok([]) => break,
-                    Ok(piece) => piece,
-                    Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(e) => return Err(e),
-                };
-                let end = piece.iter().position(|b| *b == b'\n');
-                ended = end.is_some();
-                let part = &piece[..end.unwrap_or(piece.len())];
-                let room = self.max_bytes.saturating_sub(self.buffer.len());
-                self.buffer.extend_from_slice(&part[..part.len().min(room)]);
-                length += part.len() as u64;
-                let used = part.len() + usize::from(ended);
-                self.reader.consume(used);
-            }
-            if length == 0 && !ended {
-                return Ok(None);
-            }
-            self.number += 1;
-            if length > self.max_bytes as u64 {
-                return Ok(Some(Line::TooLong(length)));
-            }
-            if length > 0 {
-                return Ok(Some(Line::Whole(&self.buffer)));
-            }
+        self.buffer.clear();
+        let (mut length, mut ended) = (0u64, false);
+        while !ended {
+            let piece = match self.reader.fill_buf() {
+                Ok([]) => break,
+                Ok(piece) => piece,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(e),
+            };
+            let end = piece.iter().position(|b| *b == b'\n');
+            ended = end.is_some();
+            let part = &piece[..end.unwrap_or(piece.len())];
+            let room = self.max_bytes.saturating_sub(self.buffer.len());
+            self.buffer.extend_from_slice(&part[..part.len().min(room)]);
+            length += part.len() as u64;
+            let used = part.len() + usize::from(ended);
+            self.reader.consume(used);
         }
+        if length == 0 && !ended {
+            return Ok(None);
+        }
+        self.number += 1;
+        let whole = length <= self.max_bytes as u64;
+        Ok(Some(if whole { Line::Whole(&self.buffer) } else { Line::TooLong(length) }))
     }
 }
 
@@ -88,7 +82,7 @@ mod tests {
                 Line::TooLong(length) => format!("too long: {length}"),
             });
         }
-        assert_eq!(found, ["one", "too long: 1000", "four", "12345678"]);
+        assert_eq!(found, ["one", "", "too long: 1000", "four", "12345678"]);
         assert_eq!(lines.number(), 5);
     }
 }

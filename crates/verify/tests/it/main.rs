@@ -6,6 +6,7 @@ mod documents;
 mod hostile;
 mod how_to_check;
 mod key;
+mod mutations;
 mod names;
 mod package;
 mod published;
