@@ -157,6 +157,14 @@ fn words(report: &VerificationReport) -> String {
             let _ = writeln!(out, "  {:<46} {passed} passed, {failed} failed", link.title());
         }
     }
+    let open = |link: &&Link| report.checks.iter().any(|c| c.link == **link && c.result == CheckResult::NotChecked);
+    let open: Vec<_> = Link::ALL.iter().filter(open).collect();
+    if !open.is_empty() {
+        let _ = writeln!(out, "Not checked, or not everywhere, and what it would need:");
+    }
+    for link in open {
+        let _ = writeln!(out, "  {:<46} {}", link.title(), link.needs());
+    }
     let word = match report.outcome {
         Outcome::Verified => "VERIFIED",
         Outcome::VerifiedWithRemarks => "VERIFIED, with remarks",

@@ -117,6 +117,22 @@ impl Link {
             Self::Hold => "legal hold on the stored object",
         }
     }
+
+    /// What must be at hand to look at it: what is missing where it was not looked at.
+    #[must_use]
+    pub fn needs(self) -> &'static str {
+        match self {
+            Self::ObjectMetadata | Self::Retention | Self::Hold => "the archive's storage",
+            Self::Manifest | Self::Payload => "the manifest and the ledger entry that states it",
+            Self::Index => "the archive's search index",
+            Self::LedgerEntry | Self::Inclusion | Self::CheckpointSignature => "the ledger's signed checkpoint",
+            Self::Mac => "the ledger's secret key",
+            Self::Chain => "two entries that follow each other",
+            Self::Rollback => "a checkpoint from before",
+            Self::Timestamp => "a timestamp of an independent authority",
+            _ => "the files themselves",
+        }
+    }
 }
 
 /// What came of looking at a link.
