@@ -26,21 +26,25 @@ say() { printf '\n== %s\n' "$*" >&2; }
 # Runs stages in turn, each a function. When the script ends, however it ends, it prints how long each took: `packages`, which installs
 # what is missing, apart from the rest, then the sum beside $AIM.
 run_stages() {
-  stage_times=() stage_running='' stage_began=$SECONDS stage_sum=0
-  trap print_stage_times EXIT
-  for stage_running in "$@"; do
-    say "$stage_running"
-    stage_began=$SECONDS
+  local stage
+  for stage in "$@"; do
+    start_stage "$stage"
     # Not in a condition: there `set -e` would be off inside the function.
-    "$stage_running"
+    "$stage"
     end_stage
   done
-  stage_running=
+}
+stage_times=() stage_running='' stage_began=0 stage_sum=0
+start_stage() { # name note
+  trap print_stage_times EXIT
+  stage_running=$1 stage_began=$SECONDS
+  say "$@"
 }
 end_stage() { # note
-  local took=$((SECONDS - stage_began)) apart=
-  if [ "$stage_running" = packages ]; then apart="not in the total"; else stage_sum=$((stage_sum + took)); fi
-  stage_times+=("$(printf '%-12s %6d s  %s' "$stage_running" "$took" "${1:-$apart}")")
+  local took=$((SECONDS - stage_began)) note=${1:-}
+  if [ "$stage_running" = packages ]; then note=${note:-not in the total}; else stage_sum=$((stage_sum + took)); fi
+  stage_times+=("$(printf '%-12s %6d s  %s' "$stage_running" "$took" "$note")")
+  stage_running=
 }
 print_stage_times() {
   [ -z "$stage_running" ] || end_stage "failed or stopped"

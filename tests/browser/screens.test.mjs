@@ -1,6 +1,7 @@
 // Every screen and dialog, light and dark: nothing that axe objects to, nothing refused by the policy, no exception.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { soaking } from '../soak.mjs';
 import { launch, page, violations } from './browser.mjs';
 import { idOf } from './standin/data.mjs';
 import { standIn } from './standin/server.mjs';
@@ -16,6 +17,16 @@ after(async () => {
   await browser.close();
   await server.close();
 });
+
+/** The screen as listed below, ready and acted on. */
+async function shown(options, [, hash, wait, act]) {
+  server.archive.counted = null;
+  const p = await page(browser, options);
+  await p.goto(server.address + hash);
+  await (wait === 'grid' ? p.locator('#row-0').or(p.getByText('Row 1…')) : p.getByText(wait).first()).first().waitFor();
+  if (act) await act(p);
+  return p;
+}
 
 const button = (name) => async (p) => p.getByRole('button', { name }).first().click();
 const key = (k) => async (p) => p.keyboard.press(k);
@@ -57,13 +68,9 @@ const SCREENS = [
 ];
 
 for (const colorScheme of ['light', 'dark']) {
-  for (const [name, hash, wait, act] of SCREENS) {
-    test(`${name}, ${colorScheme}`, async () => {
-      server.archive.counted = null;
-      const p = await page(browser, { colorScheme });
-      await p.goto(server.address + hash);
-      await (wait === 'grid' ? p.locator('#row-0').or(p.getByText('Row 1…')) : p.getByText(wait).first()).first().waitFor();
-      if (act) await act(p);
+  for (const screen of SCREENS) {
+    test(`${screen[0]}, ${colorScheme}`, async () => {
+      const p = await shown({ colorScheme }, screen);
       assert.deepEqual(await violations(p), []);
       assert.deepEqual(p.complaints, []);
       await p.context().close();
@@ -71,16 +78,33 @@ for (const colorScheme of ['light', 'dark']) {
   }
 }
 
+const NARROW = { viewport: { width: 720, height: 800 } };
+const overflow = (p) => p.evaluate(() => {
+  const main = document.querySelector('main');
+  return main.scrollWidth - main.clientWidth;
+});
+
 test('a narrow window keeps every screen usable without scrolling sideways', async () => {
-  const p = await page(browser, { viewport: { width: 720, height: 800 } });
+  const p = await page(browser, NARROW);
   for (const hash of ['#/search', `#/recording/${idOf(9)}`, '#/matters', '#/matters/M-1', '#/archiver', '#/archiver/costs', '#/matters/M-77', '#/custody', '#/settings', '#/settings/cloud', '#/settings/preflight', '#/jobs']) {
     await p.goto(server.address + hash);
     await p.locator('main h1').first().waitFor({ state: 'attached' });
-    const overflow = await p.evaluate(() => {
-      const main = document.querySelector('main');
-      return main.scrollWidth - main.clientWidth;
-    });
-    assert.ok(overflow <= 0, `${hash}: ${overflow}px`);
+    const px = await overflow(p);
+    assert.ok(px <= 0, `${hash}: ${px}px`);
+    assert.deepEqual(await violations(p), [], hash);
   }
   await p.context().close();
 });
+
+// Every state and dialog in a narrow window, in both colour schemes.
+for (const colorScheme of soaking ? ['light', 'dark'] : []) {
+  for (const screen of SCREENS) {
+    test(`${screen[0]}, narrow, ${colorScheme}`, async () => {
+      const p = await shown({ colorScheme, ...NARROW }, screen);
+      assert.ok((await overflow(p)) <= 0, `${await overflow(p)}px`);
+      assert.deepEqual(await violations(p), []);
+      assert.deepEqual(p.complaints, []);
+      await p.context().close();
+    });
+  }
+}

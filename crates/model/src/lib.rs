@@ -16,6 +16,7 @@ mod refusal;
 mod retention;
 mod step;
 mod storage;
+mod visible;
 
 pub use canonical::{CanonicalError, canonical_json};
 pub use clock::{Clock, SystemClock};
@@ -36,6 +37,7 @@ pub use retention::{
 };
 pub use step::{fail_after, step};
 pub use storage::{Availability, ObjectLocator, RehydrationSpeed, StorageState, StorageTier};
+pub use visible::{is_deceptive, visible, visible_lines};
 
 /// The version of this build, as written into manifests, ledger entries and packages.
 pub const HOLDFAST_VERSION: &str = env!("CARGO_PKG_VERSION");

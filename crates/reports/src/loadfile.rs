@@ -2,7 +2,7 @@ use crate::{
     custody::{CustodyReport, ExhibitReport},
     format,
 };
-use holdfast_model::ParticipantRole;
+use holdfast_model::{ParticipantRole, visible_lines};
 
 /// Between fields (ASCII 20).
 const DELIMITER: char = '\u{14}';
@@ -69,12 +69,13 @@ fn line(out: &mut String, values: impl Iterator<Item = String>) {
             out.push(DELIMITER);
         }
         out.push(QUOTE);
-        for c in value.replace("\r\n", "\n").chars() {
+        // A review platform shows what it is given: names that would be shown in another order have their code points instead.
+        for c in visible_lines(&value.replace("\r\n", "\n").replace('\r', "\n")).chars() {
             match c {
-                '\n' | '\r' => out.push(NEWLINE),
+                '\n' => out.push(NEWLINE),
                 // The format has no escape for its own marks. The letter thorn is written out; the report has it unchanged.
                 QUOTE => out.push_str("th"),
-                c if c.is_control() => out.push(' '),
+                '\t' => out.push(' '),
                 c => out.push(c),
             }
         }

@@ -2,6 +2,7 @@ use crate::{
     document::{Block, Document},
     format,
 };
+use holdfast_model::visible;
 use std::fmt::Write as _;
 
 const WIDTH: usize = 96;
@@ -65,7 +66,9 @@ fn write_block(out: &mut String, block: &Block) {
 }
 
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    // White space becomes a space when words are wrapped; other controls are shown as what they are.
+    let spaced: String = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c }).collect();
+    visible(&spaced).into_owned()
 }
 
 fn wrap(text: &str, first: &str, rest: &str) -> String {

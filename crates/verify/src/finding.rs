@@ -202,6 +202,54 @@ codes! {
     PackageUnreadable, "package.unreadable", Failure,
         "A file of the package could not be read, so it could not be checked.",
         "Copy the package to another disk and verify it again.";
+    PackageBagInfoDiffers, "package.bag_info_differs", Failure,
+        "The package's description of itself as a bag (bag-info.txt) says something else than its content: its size, number of files, matter or date.",
+        "Do not rely on bag-info.txt. Ask for the package again.";
+    PackageFetch, "package.fetch", Failure,
+        "The package asks for files to be fetched from elsewhere. No honest package does: everything is in it.",
+        "Do not fetch anything. Ask for the package again.";
+    PackageListingOther, "package.listing_other", Failure,
+        "The package has another list of files than the two of its format, which may contradict them.",
+        "Do not rely on that list. Ask for the package again.";
+    PackageNameUnsafe, "package.name_unsafe", Failure,
+        "A file's name holds characters that no package's names have: it may be shown as another name than it is.",
+        "Do not open that file. Ask for the package again.";
+    PackageNameTwin, "package.name_twin", Failure,
+        "Two files have names that differ in upper and lower case only: on many systems one would take the other's place.",
+        "Do not copy the package to another system before you know which of the two is meant. Ask for the package again.";
+    PackageNameNotPortable, "package.name_not_portable", Remark,
+        "A file's name cannot be held by every system (Windows keeps it for a device, or it ends in a dot): it may be missing in a copy.",
+        "Check the package where it came from, and ask for it again where the file is missing.";
+    PackageUnfinished, "package.unfinished", Failure,
+        "The folder's name says that the package was never finished: it is what was left of making one.",
+        "Ask for the finished package.";
+    PackageFolderEmpty, "package.folder_empty", Remark,
+        "There is an empty folder, which no package of this format has. It says nothing about the evidence.",
+        "Remove it from your copy, or leave it.";
+    PackageLitter, "package.litter", Remark,
+        "An operating system or file manager left a file here that does not belong to the package. It was not read; all else was checked.",
+        "Remove it from your copy, or leave it. It is no sign of a forgery.";
+    LedgerTileDamaged, "ledger.tile_damaged", Failure,
+        "A file of the published ledger (a tile or a bundle of entries) is missing or holds other bytes than it must.",
+        "Get the file again from where the ledger is published, or from the copy in the write-once store.";
+    LedgerTimeWentBack, "ledger.time_went_back", Failure,
+        "An entry of the chain of custody has a time before that of the entry before it, which the ledger never writes.",
+        "Do not rely on the times of these entries. Run `holdfast ledger verify`, and compare with the copy in the write-once store.";
+    LedgerFileUnknown, "ledger.file_unknown", Remark,
+        "There is a file in the folder of the ledger that does not belong to it. Nothing relies on it.",
+        "Remove it from your copy, or ask who put it there.";
+    LedgerBeyondCheckpoint, "ledger.beyond_checkpoint", Remark,
+        "There are entries that the checkpoint does not cover yet: the ledger went on after it was signed, or an older checkpoint was put in its place.",
+        "Ask for the newest checkpoint and check again.";
+    LedgerEntryOrder, "ledger.entry_order", Failure,
+        "The ledger entries do not follow each other in the order of their numbers: lines were exchanged after the package was made.",
+        "Read the entries by their numbers and times, not in the order of the lines. Ask for the package again.";
+    LedgerProofMalformed, "ledger.proof_malformed", Failure,
+        "A proof holds more than a proof has, or is not written in its one form: something was added to it.",
+        "Do not rely on what was added. Ask for the package again.";
+    PackageExhibitTwice, "package.exhibit_twice", Failure,
+        "Two exhibits name the same file, or the same recording is there under two numbers.",
+        "Do not rely on package.json. Ask for the package again.";
     PackageExhibitUnlisted, "package.exhibit_unlisted", Failure,
         "The package contains a recording that is none of its exhibits.",
         "Do not rely on this file. Ask for the package again.";
@@ -279,6 +327,22 @@ impl Finding {
             expected: quoted(expected),
             found: quoted(found),
         }
+    }
+}
+
+/// Around the number of findings that are not shown.
+const MORE: (&str, &str) = ("and ", " more of this kind");
+
+impl Finding {
+    /// Stands for findings of a code that are too many to be shown one by one.
+    pub(crate) fn and_more(code: FindingCode, count: u64) -> Self {
+        Self::new(code, format!("{}{count}{}", MORE.0, MORE.1), "", "")
+    }
+
+    /// How many findings this stands for, where it is of the kind that [`Finding::and_more`] makes.
+    pub(crate) fn more(&self) -> Option<u64> {
+        let count = self.subject.strip_prefix(MORE.0)?.strip_suffix(MORE.1)?;
+        count.parse().ok().filter(|_| self.expected.is_empty() && self.found.is_empty())
     }
 }
 

@@ -1,6 +1,10 @@
 //! The ledger's part of a verification: entries, their proofs, their neighbours, the checkpoint, and what was known before.
 
-use crate::{CustodyStep, Finding, FindingCode as Code, Link, recording::holds_by_ledger, report::Collector};
+use crate::{
+    CustodyStep, Finding, FindingCode as Code, Link,
+    recording::holds_by_ledger,
+    report::{Collector, Findings},
+};
 use holdfast_ledger::{
     Checkpoint, CheckpointError, EventError, EventFormat, InclusionProof, LedgerEntry, VerifierKey, merkle,
 };
@@ -101,9 +105,10 @@ pub(crate) struct ReadEntry {
 
 /// Looks at every link of the ledger and gives back the entries that can be read.
 pub(crate) fn check_ledger(evidence: &LedgerEvidence, out: &mut Collector) -> Vec<ReadEntry> {
-    let checkpoint = check_checkpoint(evidence, out);
-    let read = check_entries(evidence, checkpoint.as_ref(), out);
-    check_chain(evidence, out);
+    let checkpoint = check_checkpoint(evidence.checkpoint.as_deref(), &evidence.public_key, out);
+    let mut entries = EntryCheck::new(checkpoint.as_ref());
+    let read = evidence.entries.iter().filter_map(|e| entries.look(e)).collect();
+    entries.finish(out);
     match &evidence.mac_failures {
         None => out.not_checked(Link::Mac, LEDGER),
         Some(bad) => {
@@ -115,7 +120,7 @@ pub(crate) fn check_ledger(evidence: &LedgerEvidence, out: &mut Collector) -> Ve
                     "another one",
                 )
             };
-            out.checked(Link::Mac, LEDGER, bad.iter().map(finding).collect());
+            out.checked(Link::Mac, LEDGER, bad.iter().map(finding));
         }
     }
     check_remembered(evidence, checkpoint.as_ref(), out);
@@ -132,9 +137,9 @@ pub(crate) fn entry_name(sequence: u64) -> String {
 }
 
 /// The checkpoint when it is signed by the key.
-fn check_checkpoint(evidence: &LedgerEvidence, out: &mut Collector) -> Option<Checkpoint> {
+pub(crate) fn check_checkpoint(text: Option<&str>, public_key: &[u8; 32], out: &mut Collector) -> Option<Checkpoint> {
     let mut findings = Vec::new();
-    let good = match evidence.checkpoint.as_deref().map(Checkpoint::parse) {
+    let good = match text.map(Checkpoint::parse) {
         None => {
             findings.push(Finding::new(Code::LedgerCheckpointMalformed, "checkpoint", "a signed checkpoint", "none"));
             None
@@ -143,10 +148,10 @@ fn check_checkpoint(evidence: &LedgerEvidence, out: &mut Collector) -> Option<Ch
             findings.push(Finding::new(Code::LedgerCheckpointMalformed, "checkpoint", "a signed checkpoint", error));
             None
         }
-        Some(Ok(checkpoint)) => match checkpoint.verify(&key_of(evidence, &checkpoint)) {
+        Some(Ok(checkpoint)) => match checkpoint.verify(&key_of(public_key, &checkpoint)) {
             Ok(()) => Some(checkpoint),
             Err(error) => {
-                let expected = format!("a signature by the key {}", key_fingerprint(&evidence.public_key));
+                let expected = format!("a signature by the key {}", key_fingerprint(public_key));
                 findings.push(Finding::new(Code::LedgerCheckpointSignature, "checkpoint", expected, error));
                 None
             }
@@ -157,59 +162,96 @@ fn check_checkpoint(evidence: &LedgerEvidence, out: &mut Collector) -> Option<Ch
 }
 
 /// The checkpoint names its ledger itself; the name is under the signature, and it is the key that is trusted.
-fn key_of(evidence: &LedgerEvidence, checkpoint: &Checkpoint) -> VerifierKey {
-    VerifierKey { name: checkpoint.origin().to_owned(), public_key: evidence.public_key }
+fn key_of(public_key: &[u8; 32], checkpoint: &Checkpoint) -> VerifierKey {
+    VerifierKey { name: checkpoint.origin().to_owned(), public_key: *public_key }
 }
 
-fn check_entries(evidence: &LedgerEvidence, checkpoint: Option<&Checkpoint>, out: &mut Collector) -> Vec<ReadEntry> {
-    let (mut findings, mut read) = (Vec::new(), Vec::new());
-    for e in &evidence.entries {
+/// Looks at entries one after the other, keeping nothing but what joins one to the next.
+pub(crate) struct EntryCheck<'a> {
+    checkpoint: Option<&'a Checkpoint>,
+    inclusion: Findings,
+    chain: Findings,
+    any: bool,
+    neighbours: bool,
+    /// Place and leaf hash of the entry before; no hash where it is gone.
+    before: Option<(u64, Option<Sha256Digest>)>,
+}
+
+impl<'a> EntryCheck<'a> {
+    pub(crate) fn new(checkpoint: Option<&'a Checkpoint>) -> Self {
+        let (inclusion, chain) = (Findings::default(), Findings::default());
+        Self { checkpoint, inclusion, chain, any: false, neighbours: false, before: None }
+    }
+
+    /// The next entry; returned where it can be read and claims its own place.
+    pub(crate) fn look(&mut self, e: &EntryEvidence) -> Option<ReadEntry> {
+        self.any = true;
+        let leaf = (!e.entry.is_empty()).then(|| Sha256Digest(merkle::leaf_hash(&e.entry)));
+        let before = self.before.replace((e.index, leaf));
         let name = entry_name(e.index);
-        if e.entry.is_empty() {
-            findings.push(Finding::new(
-                Code::LedgerEntryMissing,
-                name,
-                "an entry at its place in the ledger",
-                "nothing",
-            ));
-            continue;
-        }
-        let mut proven = false;
-        match prove(e, checkpoint) {
-            Ok(()) => proven = true,
-            Err(Some(finding)) => findings.push(finding),
-            Err(None) => {}
-        }
-        match LedgerEntry::parse(&e.entry) {
-            Ok(entry) if entry.event.sequence == e.index => read.push(ReadEntry { entry, proven }),
-            Ok(entry) => {
-                let found = format!("number {}", entry.event.sequence);
-                findings.push(Finding::new(Code::LedgerInclusionFailed, name, format!("number {}", e.index), found));
-            }
-            Err(_) if findings.last().is_some_and(|f| f.code == Code::LedgerEntryAltered && f.subject == name) => {}
-            Err(EventError::FormatUnknown { format }) => {
-                findings.push(Finding::new(Code::LedgerFormatUnknown, name, EventFormat::NEWEST, format));
-            }
+        let Some(leaf) = leaf else {
+            let expected = "an entry at its place in the ledger";
+            self.inclusion.push(Finding::new(Code::LedgerEntryMissing, name, expected, "nothing"));
+            return None;
+        };
+        let proof = prove(e, leaf, self.checkpoint);
+        let altered = matches!(&proof, Err(Some(f)) if f.code == Code::LedgerEntryAltered);
+        let proven = proof.is_ok();
+        self.inclusion.extend(proof.err().flatten());
+        let entry = match LedgerEntry::parse(&e.entry) {
+            Ok(entry) => entry,
             Err(error) => {
-                findings.push(Finding::new(Code::LedgerEntryMalformed, name, "an entry in its canonical form", error));
+                if !altered {
+                    self.inclusion.push(match error {
+                        EventError::FormatUnknown { format } => {
+                            Finding::new(Code::LedgerFormatUnknown, name, EventFormat::NEWEST, format)
+                        }
+                        other => {
+                            Finding::new(Code::LedgerEntryMalformed, name, "an entry in its canonical form", other)
+                        }
+                    });
+                }
+                return None;
+            }
+        };
+        if let Some((at, Some(before))) = before
+            && at.checked_add(1) == Some(e.index)
+        {
+            self.neighbours = true;
+            if entry.event.previous != before {
+                let subject = format!("ledger entries {at} and {}", e.index);
+                self.chain.push(Finding::new(Code::LedgerChainBroken, subject, entry.event.previous, before));
             }
         }
+        if entry.event.sequence == e.index {
+            return Some(ReadEntry { entry, proven });
+        }
+        let found = format!("number {}", entry.event.sequence);
+        self.inclusion.push(Finding::new(Code::LedgerInclusionFailed, name, format!("number {}", e.index), found));
+        None
     }
-    // Without a checkpoint there is nothing that entries could be shown to stand in; that was said already.
-    if checkpoint.is_some() && !evidence.entries.is_empty() {
-        out.checked(Link::Inclusion, LEDGER, findings);
-    } else {
-        out.not_checked(Link::Inclusion, LEDGER);
-        findings.into_iter().for_each(|f| out.remark(f));
+
+    /// Notes what was looked at.
+    pub(crate) fn finish(self, out: &mut Collector) {
+        // Without a checkpoint there is nothing that entries could be shown to stand in; that was said already.
+        if self.checkpoint.is_some() && self.any {
+            out.checked(Link::Inclusion, LEDGER, self.inclusion);
+        } else {
+            out.not_checked(Link::Inclusion, LEDGER);
+            self.inclusion.into_iter().for_each(|f| out.remark(f));
+        }
+        if self.neighbours {
+            out.checked(Link::Chain, LEDGER, self.chain);
+        } else {
+            out.not_checked(Link::Chain, LEDGER);
+        }
     }
-    read
 }
 
 /// Whether the entry stands in the signed tree; `Err(None)` where there is no tree to look at.
-fn prove(e: &EntryEvidence, checkpoint: Option<&Checkpoint>) -> Result<(), Option<Finding>> {
+fn prove(e: &EntryEvidence, found: Sha256Digest, checkpoint: Option<&Checkpoint>) -> Result<(), Option<Finding>> {
     let name = entry_name(e.index);
-    let found = merkle::leaf_hash(&e.entry);
-    let stated = e.leaf.unwrap_or(Sha256Digest(found));
+    let stated = e.leaf.unwrap_or(found);
     if let Some(checkpoint) = checkpoint {
         let hashes: Vec<_> = e.hashes.iter().map(|h| h.0).collect();
         let root = checkpoint.root().0;
@@ -219,29 +261,11 @@ fn prove(e: &EntryEvidence, checkpoint: Option<&Checkpoint>) -> Result<(), Optio
             return Err(Some(Finding::new(Code::LedgerInclusionFailed, name, expected, found)));
         }
     }
-    if stated.0 != found {
-        let found = format!("leaf {}", Sha256Digest(found));
+    if stated != found {
+        let found = format!("leaf {found}");
         return Err(Some(Finding::new(Code::LedgerEntryAltered, name, format!("leaf {stated}"), found)));
     }
     if checkpoint.is_some() { Ok(()) } else { Err(None) }
-}
-
-fn check_chain(evidence: &LedgerEvidence, out: &mut Collector) {
-    let (mut findings, mut looked) = (Vec::new(), false);
-    for pair in evidence.entries.windows(2) {
-        let [before, after] = pair else { continue };
-        if before.index.checked_add(1) != Some(after.index) || before.entry.is_empty() {
-            continue;
-        }
-        let Ok(entry) = LedgerEntry::parse(&after.entry) else { continue };
-        looked = true;
-        let leaf = Sha256Digest(merkle::leaf_hash(&before.entry));
-        if entry.event.previous != leaf {
-            let subject = format!("ledger entries {} and {}", before.index, after.index);
-            findings.push(Finding::new(Code::LedgerChainBroken, subject, entry.event.previous, leaf));
-        }
-    }
-    if looked { out.checked(Link::Chain, LEDGER, findings) } else { out.not_checked(Link::Chain, LEDGER) }
 }
 
 /// Looks whether each of a recording's entries names the one before. `own` are all of them that could be read, in their order.
@@ -271,7 +295,7 @@ fn check_remembered(evidence: &LedgerEvidence, now: Option<&Checkpoint>, out: &m
         return out.not_checked(Link::Rollback, LEDGER);
     };
     let before = match Checkpoint::parse(&remembered.checkpoint).and_then(|c| {
-        c.verify(&key_of(evidence, now))?;
+        c.verify(&key_of(&evidence.public_key, now))?;
         Ok(c)
     }) {
         Ok(before) => before,

@@ -9,6 +9,7 @@ mod index;
 mod key;
 mod ledger;
 pub mod package;
+mod published;
 mod recording;
 mod report;
 
@@ -17,5 +18,6 @@ pub use finding::{Finding, FindingCode, Severity, findings_document};
 pub use index::{IndexFacts, ObservedIndex};
 pub use key::{Trust, TrustedKey};
 pub use ledger::{EntryEvidence, LedgerEvidence, RememberedCheckpoint, key_fingerprint};
+pub use published::verify_ledger;
 pub use recording::{ObjectFacts, Observed, ObservedBytes, holds_by_ledger, verify_recording};
 pub use report::{Check, CheckResult, Link, Outcome, VerificationReport};

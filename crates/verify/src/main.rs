@@ -1,7 +1,10 @@
-//! `holdfast-verify PACKAGE`: checks an evidence package without Holdfast, without a network, without a secret.
+//! `holdfast-verify PACKAGE`, `holdfast-verify --ledger FOLDER`: checks an evidence package or a published ledger without Holdfast,
+//! without a network, without a secret.
 
-use holdfast_model::{Cancel, HOLDFAST_VERSION, NoProgress};
-use holdfast_verify::{CheckResult, Link, Outcome, Severity, Trust, TrustedKey, VerificationReport, package};
+use holdfast_model::{Cancel, HOLDFAST_VERSION, NoProgress, visible};
+use holdfast_verify::{
+    CheckResult, Link, Outcome, Severity, Trust, TrustedKey, VerificationReport, package, verify_ledger,
+};
 use std::{
     ffi::OsString,
     fmt::Write as _,
@@ -11,26 +14,30 @@ use std::{
 };
 
 const HELP: &str = "\
-Checks an evidence package made by Holdfast: that every recording in it is, bit for bit, what was archived.
-Reads only; needs no network and no secret.
+Checks an evidence package made by Holdfast: that every recording in it is, bit for bit, what was archived. Or checks a whole
+ledger as it is published: every entry, tile and signature. Reads only; needs no network and no secret.
 
 Usage: holdfast-verify PACKAGE [--key KEY|FILE] [--json]
+       holdfast-verify --ledger FOLDER [--key KEY|FILE] [--json]
 
   PACKAGE      the package's folder
+  --ledger     the folder of a published ledger, with `checkpoint` and `tile`
   --key        the fingerprint of the archive's public key as you know it from elsewhere (telephone, letterhead): 64
                hexadecimal digits, with or without colons or spaces. The key itself is taken too: as 64 hexadecimal digits, in
                base64, as PEM, or as the verifier key of a signed note; and a file with any of these. Without --key it can
-               only be shown that the package agrees with itself, not where it comes from.
+               only be shown that what is checked agrees with itself, not where it comes from.
   --json       one JSON document on standard output instead of text
   --version    the version
   --help       this text
 
-Exit codes: 0 verified (also with remarks), 1 the package could not be read, 2 wrong usage, 3 consistent with itself, origin
+Exit codes: 0 verified (also with remarks), 1 the folder could not be read, 2 wrong usage, 3 consistent with itself, origin
 not established (no --key), 4 something does not agree.
 ";
 
 struct Arguments {
-    package: PathBuf,
+    folder: PathBuf,
+    /// The folder is a ledger's, not a package.
+    ledger: bool,
     trust: Trust,
     json: bool,
 }
@@ -50,7 +57,13 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match package::verify_package(&arguments.package, arguments.trust, &Cancel::default(), &NoProgress) {
+    let (folder, trust, cancel) = (&arguments.folder, arguments.trust, Cancel::default());
+    let checked = if arguments.ledger {
+        verify_ledger(folder, trust, &cancel, &NoProgress)
+    } else {
+        package::verify_package(folder, trust, &cancel, &NoProgress)
+    };
+    match checked {
         Ok(report) => {
             let code = match report.outcome {
                 Outcome::Verified | Outcome::VerifiedWithRemarks => 0,
@@ -79,7 +92,7 @@ fn print(text: &str, code: u8) -> ExitCode {
 }
 
 fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Asked, String> {
-    let (mut package, mut key, mut json) = (None, None, false);
+    let (mut folder, mut key, mut json, mut ledger) = (None, None, false, false);
     let mut arguments = arguments.peekable();
     let mut options = true;
     while let Some(argument) = arguments.next() {
@@ -91,13 +104,14 @@ fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Asked, String> {
             "--" => options = false,
             "--key" => key = Some(read_key(&arguments.next().ok_or("--key needs a key or a file")?)?),
             t if t.starts_with("--key=") => key = Some(read_key(&OsString::from(&t[6..]))?),
+            "--ledger" => ledger = true,
             t if t.starts_with('-') && t.len() > 1 => return Err(format!("there is no option {t}")),
-            _ if package.is_none() => package = Some(PathBuf::from(argument)),
-            _ => return Err("more than one package was named".into()),
+            _ if folder.is_none() => folder = Some(PathBuf::from(argument)),
+            _ => return Err("more than one folder was named".into()),
         }
     }
-    let package = package.ok_or("no package was named")?;
-    Ok(Asked::Verify(Arguments { package, trust: key.map_or(Trust::Unknown, Trust::Given), json }))
+    let folder = folder.ok_or("no package was named")?;
+    Ok(Asked::Verify(Arguments { folder, ledger, trust: key.map_or(Trust::Unknown, Trust::Given), json }))
 }
 
 fn read_key(given: &OsString) -> Result<TrustedKey, String> {
@@ -130,8 +144,9 @@ fn words(report: &VerificationReport) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{weight} {}: {}", finding.code, visible(&finding.subject));
         let _ = writeln!(out, "  {}", finding.code.meaning());
-        let _ = writeln!(out, "  expected: {}", visible(&finding.expected));
-        let _ = writeln!(out, "  found:    {}", visible(&finding.found));
+        for (name, text) in [("expected: ", &finding.expected), ("found:    ", &finding.found)] {
+            let _ = if text.is_empty() { Ok(()) } else { writeln!(out, "  {name}{}", visible(text)) };
+        }
         let _ = writeln!(out, "  next: {}\n", finding.code.next());
     }
     let _ = writeln!(out, "Checked:");
@@ -142,6 +157,14 @@ fn words(report: &VerificationReport) -> String {
             let _ = writeln!(out, "  {:<46} {passed} passed, {failed} failed", link.title());
         }
     }
+    let open = |link: &&Link| report.checks.iter().any(|c| c.link == **link && c.result == CheckResult::NotChecked);
+    let open: Vec<_> = Link::ALL.iter().filter(open).collect();
+    if !open.is_empty() {
+        let _ = writeln!(out, "Not checked, or not everywhere, and what it would need:");
+    }
+    for link in open {
+        let _ = writeln!(out, "  {:<46} {}", link.title(), link.needs());
+    }
     let word = match report.outcome {
         Outcome::Verified => "VERIFIED",
         Outcome::VerifiedWithRemarks => "VERIFIED, with remarks",
@@ -150,9 +173,4 @@ fn words(report: &VerificationReport) -> String {
     };
     let _ = writeln!(out, "\n{word}");
     out
-}
-
-/// A hostile package must not write to the terminal more than text.
-fn visible(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -21,6 +21,11 @@ pub enum ObservedBytes {
         /// Which other archived recording (or exhibit) has these bytes, where somebody knows.
         belongs_to: Option<String>,
     },
+    /// Longer than it is said to be, and so not read: it cannot be what was archived.
+    TooLong {
+        /// How long.
+        size_bytes: u64,
+    },
     /// Offline, and so not read.
     Offline,
     /// Looked for, and not there.
@@ -281,6 +286,15 @@ fn check_bytes(r: &Recording<'_>, manifest: Option<&Manifest>, accession: &Acces
             out.not_checked(Link::Bytes, r.subject);
             return out.not_checked(Link::Size, r.subject);
         }
+        ObservedBytes::TooLong { size_bytes } => {
+            let expected = manifest.map_or_else(
+                || "the length that the package states".into(),
+                |m| format!("{} bytes", m.object.fixity.size_bytes),
+            );
+            let finding = Finding::new(Code::BytesSizeMismatch, r.subject, expected, format!("{size_bytes} bytes"));
+            out.not_checked(Link::Bytes, r.subject);
+            return out.checked(Link::Size, r.subject, vec![finding]);
+        }
         ObservedBytes::Missing => {
             let expected = expected.map_or_else(|| "the recording's bytes".into(), |d| format!("bytes with {d}"));
             let finding = Finding::new(Code::BytesMissing, r.subject, expected, "nothing");
@@ -321,6 +335,10 @@ fn check_payload(r: &Recording<'_>, manifest: Option<&Manifest>, out: &mut Colle
         ObservedBytes::Read { fixity, .. } if fixity == expected => vec![],
         ObservedBytes::Read { fixity, .. } => {
             vec![Finding::new(Code::PayloadDigestMismatch, r.subject, expected.digest, fixity.digest)]
+        }
+        ObservedBytes::TooLong { size_bytes } => {
+            let (expected, found) = (format!("{} bytes", expected.size_bytes), format!("{size_bytes} bytes"));
+            vec![Finding::new(Code::PayloadDigestMismatch, r.subject, expected, found)]
         }
         ObservedBytes::Offline => return out.not_checked(Link::Payload, r.subject),
         ObservedBytes::Missing => vec![Finding::new(Code::PayloadMissing, r.subject, expected.digest, "nothing")],

@@ -1,6 +1,6 @@
 use crate::{Finding, FindingCode, Severity};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// How a verification ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +117,22 @@ impl Link {
             Self::Hold => "legal hold on the stored object",
         }
     }
+
+    /// What must be at hand to look at it: what is missing where it was not looked at.
+    #[must_use]
+    pub fn needs(self) -> &'static str {
+        match self {
+            Self::ObjectMetadata | Self::Retention | Self::Hold => "the archive's storage",
+            Self::Manifest | Self::Payload => "the manifest and the ledger entry that states it",
+            Self::Index => "the archive's search index",
+            Self::LedgerEntry | Self::Inclusion | Self::CheckpointSignature => "the ledger's signed checkpoint",
+            Self::Mac => "the ledger's secret key",
+            Self::Chain => "two entries that follow each other",
+            Self::Rollback => "a checkpoint from before",
+            Self::Timestamp => "a timestamp of an independent authority",
+            _ => "the files themselves",
+        }
+    }
 }
 
 /// What came of looking at a link.
@@ -181,20 +197,81 @@ impl VerificationReport {
     }
 }
 
+/// Findings of one code that are kept; more are counted. What is checked may be made to have millions.
+const CODE_MAX: u64 = 100;
+
+/// Findings in their order, bounded: of each code the first hundred, and how many more there were.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    kept: Vec<Finding>,
+    counts: BTreeMap<FindingCode, u64>,
+}
+
+impl Findings {
+    pub(crate) fn push(&mut self, finding: Finding) {
+        let count = self.counts.entry(finding.code).or_default();
+        // What was counted before is added up.
+        *count += finding.more().unwrap_or(1);
+        if *count <= CODE_MAX && finding.more().is_none() {
+            self.kept.push(finding);
+        }
+    }
+
+    /// The same where millions may come: a finding that is only counted is not made.
+    pub(crate) fn push_with(&mut self, code: FindingCode, finding: impl FnOnce() -> Finding) {
+        match self.counts.get_mut(&code) {
+            Some(count) if *count >= CODE_MAX => *count += 1,
+            _ => self.push(finding()),
+        }
+    }
+
+    pub(crate) fn failed(&self) -> bool {
+        self.counts.keys().any(|code| code.severity() == Severity::Failure)
+    }
+
+    pub(crate) fn into_vec(self) -> Vec<Finding> {
+        let Self { mut kept, counts } = self;
+        for (code, count) in counts {
+            let shown = kept.iter().filter(|f| f.code == code).count() as u64;
+            if count > shown {
+                kept.push(Finding::and_more(code, count - shown));
+            }
+        }
+        kept
+    }
+}
+
+impl Extend<Finding> for Findings {
+    fn extend<T: IntoIterator<Item = Finding>>(&mut self, findings: T) {
+        findings.into_iter().for_each(|f| self.push(f));
+    }
+}
+
+impl IntoIterator for Findings {
+    type Item = Finding;
+    type IntoIter = std::vec::IntoIter<Finding>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.into_vec().into_iter()
+    }
+}
+
 /// Collects findings and checks while links are looked at.
 #[derive(Debug, Default)]
 pub(crate) struct Collector {
-    findings: Vec<Finding>,
+    findings: Findings,
     checks: Vec<Check>,
 }
 
 impl Collector {
     /// Notes a link that was looked at, with what did not agree. Remarks alone do not fail a link.
-    pub(crate) fn checked(&mut self, link: Link, subject: &str, findings: Vec<Finding>) {
-        let failed = findings.iter().any(|f| f.severity == Severity::Failure);
+    pub(crate) fn checked(&mut self, link: Link, subject: &str, findings: impl IntoIterator<Item = Finding>) {
+        let mut failed = false;
+        for finding in findings {
+            failed |= finding.severity == Severity::Failure;
+            self.findings.push(finding);
+        }
         let result = if failed { CheckResult::Failed } else { CheckResult::Passed };
         self.checks.push(Check { link, subject: subject.to_owned(), result });
-        self.findings.extend(findings);
     }
 
     /// Notes a link that was not looked at.
@@ -207,6 +284,11 @@ impl Collector {
         self.findings.push(finding);
     }
 
+    /// Whether a failure was found.
+    pub(crate) fn failed(&self) -> bool {
+        self.findings.failed()
+    }
+
     /// Takes over another report.
     pub(crate) fn extend(&mut self, report: VerificationReport) {
         self.findings.extend(report.findings);
@@ -214,6 +296,6 @@ impl Collector {
     }
 
     pub(crate) fn finish(self) -> VerificationReport {
-        VerificationReport::new(self.findings, self.checks)
+        VerificationReport::new(self.findings.into_vec(), self.checks)
     }
 }

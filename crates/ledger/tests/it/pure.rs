@@ -236,7 +236,7 @@ fn bundles_are_read_back_and_cut_ones_noticed() {
 
 fn sealed(draft: EventDraft) -> LedgerEntry {
     let event = serde_json::json!({
-        "action": "verification", "agent": agent(), "application": "holdfast/0.0.0", "format": "holdfast-event/1",
+        "action": "verification", "agent": agent(), "application": "holdfast/0.0.0", "format": "holdfast-event/2",
         "phase": "fact", "previous": "00".repeat(32), "sequence": 0, "time": "2026-01-02T03:04:05Z", "time_source": "test",
     });
     let mut event: CustodyEvent = serde_json::from_value(event).unwrap();
@@ -266,7 +266,8 @@ fn entries_are_read_only_in_their_canonical_form() {
         assert_eq!(LedgerEntry::parse(other.as_bytes()).unwrap_err().code(), code, "{other}");
     }
     // What the second format added is no member of the first.
-    let later = text.replace("holdfast-event/2", "holdfast-event/1").replace("\"phase\"", "\"mac_key_id\":\"k\",\"phase\"");
+    let later =
+        text.replace("holdfast-event/2", "holdfast-event/1").replace("\"phase\"", "\"mac_key_id\":\"k\",\"phase\"");
     assert_eq!(LedgerEntry::parse(later.as_bytes()).unwrap_err().code(), "ledger.event_field");
     let extra = text.replace("{\"event\":{", "{\"event\":{\"aaa\":1,");
     assert_eq!(LedgerEntry::parse(extra.as_bytes()).unwrap_err().code(), "ledger.entry_malformed");

@@ -3,6 +3,7 @@ use super::{
     layout::{Layout, Mark, PAGE, Role},
 };
 use crate::{Document, ReportError};
+use holdfast_model::visible;
 use jiff::{Timestamp, tz::TimeZone};
 use krilla::{
     Document as Pdf, SerializeSettings,
@@ -154,7 +155,7 @@ fn metadata(document: &Document) -> Metadata {
 
 /// A short text without what XML or a PDF string could not hold.
 fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')).take(500).collect()
+    visible(text).chars().filter(|c| !matches!(c, '\u{fffe}' | '\u{ffff}')).take(500).collect()
 }
 
 fn date(t: Timestamp) -> DateTime {

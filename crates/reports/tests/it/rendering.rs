@@ -146,7 +146,7 @@ fn the_load_file_has_one_line_for_each_exhibit_and_equal_columns() {
     let archive = Archive::with(3);
     let mut report = report(&archive);
     report.exhibits[0].record.queues = vec!["a;b".into(), "c".into()];
-    report.exhibits[1].original_name = "two\nlines þorn \u{14}.wav".into();
+    report.exhibits[1].original_name = "two\nlines þorn \u{14}\u{202e}.wav".into();
     let bytes = loadfile(&report);
     assert!(bytes.starts_with(b"\xef\xbb\xbf\xc3\xbeBEGDOC\xc3\xbe\x14"));
     let text = String::from_utf8(bytes).unwrap();
@@ -159,10 +159,33 @@ fn the_load_file_has_one_line_for_each_exhibit_and_equal_columns() {
     assert!(rows.iter().all(|r| r.len() == rows[0].len() && r.iter().all(|f| !f.contains('þ'))));
     let column = |name: &str| rows[0].iter().position(|f| *f == name).unwrap();
     assert_eq!(rows[1][column("QUEUES")], "a,b; c");
-    assert_eq!(rows[2][column("FILENAME")], "two®lines thorn  .wav");
+    assert_eq!(rows[2][column("FILENAME")], "two®lines thorn [U+0014][U+202E].wav");
     assert_eq!(rows[3][column("NATIVELINK")], "..\\originals\\HF-0003_call_2.wav");
     assert_eq!(rows[3][column("SHA256")], report.exhibits[2].sha256.to_hex());
     assert_eq!(rows[1][column("AGENTS")], "Jürgen Groß");
+    // A review platform takes fields as text: identifiers stay exact, whatever they begin with.
+    report.exhibits[0].record.interaction_id = "+436649998877".into();
+    report.matter.reference = "=1+1".into();
+    let text = String::from_utf8(loadfile(&report)).unwrap();
+    assert!(text.contains("þ+436649998877þ") && text.contains("þ=1+1þ"), "{text}");
+}
+
+#[test]
+fn characters_that_deceive_are_written_out_in_every_form() {
+    let archive = Archive::with(1);
+    let mut report = report(&archive);
+    report.exhibits[0].original_name = "invoice\u{202e}fdp.exe\u{7}".into();
+    report.matter.name = "In re\u{2066} Example".into();
+    let document = custody(&report);
+    for text in [
+        to_html(&document),
+        to_text(&document),
+        read_pdf(&to_pdf(&document).unwrap()),
+        String::from_utf8(loadfile(&report)).unwrap(),
+    ] {
+        assert!(text.contains("[U+202E]") && text.contains("[U+0007]"), "{text}");
+        assert!(!text.contains(['\u{202e}', '\u{2066}', '\u{7}']));
+    }
 }
 
 /// Pages as pictures, for people who change the layout: `HOLDFAST_REPORT_DIR=/tmp/x cargo test -p holdfast-reports pictures`.

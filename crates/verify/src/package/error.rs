@@ -86,9 +86,7 @@ impl Fault for PackageError {
                 "Retrieve the recording again and verify it; it can't go into a package as it is.".into()
             }
             Self::Invalid { .. } => "Correct what is named, then try again.".into(),
-            Self::NotAFolder(_) => {
-                "Name the package's folder; unpack it first where it came as an archive file.".into()
-            }
+            Self::NotAFolder(_) => "Name the folder itself; unpack it first where it came as an archive file.".into(),
             Self::Cancelled => "Start again when you are ready; nothing was left half done.".into(),
         }
     }

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use std::{
     fs::File,
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
@@ -15,9 +15,9 @@ use std::{
 
 pub(crate) const PIECE_BYTES: usize = 256 * 1024;
 
-/// Measures each file; the answers stand in the order of the files.
+/// Measures each file of a known length; the answers stand in the order of the files.
 pub(crate) fn measure_all(
-    files: &[PathBuf],
+    files: &[(PathBuf, u64)],
     total_bytes: u64,
     cancel: &Cancel,
     progress: &dyn ProgressSink,
@@ -28,8 +28,8 @@ pub(crate) fn measure_all(
         let mut piece = vec![0; PIECE_BYTES];
         loop {
             let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(path) = files.get(at).filter(|_| !cancel.is_cancelled()) else { return };
-            let answer = measure(path, &mut piece, cancel, &|n| {
+            let Some((path, size_bytes)) = files.get(at).filter(|_| !cancel.is_cancelled()) else { return };
+            let answer = measure(path, *size_bytes, &mut piece, cancel, &|n| {
                 let done = done.fetch_add(n, Ordering::Relaxed) + n;
                 progress.report(Progress { stage: "Hashing".into(), done, total: Some(total_bytes), unit: "bytes" });
             });
@@ -49,7 +49,7 @@ pub(crate) fn measure_all(
     Ok(answers.into_iter().map(|(_, answer)| answer).collect())
 }
 
-fn measure(path: &PathBuf, piece: &mut [u8], cancel: &Cancel, tell: &dyn Fn(u64)) -> io::Result<Fixity> {
+fn measure(path: &Path, length: u64, piece: &mut [u8], cancel: &Cancel, tell: &dyn Fn(u64)) -> io::Result<Fixity> {
     let mut file = File::open(path)?;
     let (mut hasher, mut size) = (Sha256::new(), 0);
     loop {
@@ -59,11 +59,53 @@ fn measure(path: &PathBuf, piece: &mut [u8], cancel: &Cancel, tell: &dyn Fn(u64)
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
             Err(e) => return Err(e),
         };
+        if size + n as u64 > length {
+            return Err(io::Error::other("it grew while it was read"));
+        }
         if cancel.is_cancelled() {
             return Err(io::ErrorKind::Interrupted.into());
         }
         hasher.update(&piece[..n]);
         size += n as u64;
         tell(n as u64);
+    }
+}
+
+/// A file of a known length that is hashed while it is read.
+pub(crate) struct Hashed {
+    file: Option<io::Take<File>>,
+    hasher: Sha256,
+    size_bytes: u64,
+}
+
+impl Hashed {
+    /// Opens a file. Of one that grew meanwhile one byte more than its length is read, so that it shows.
+    pub(crate) fn open(path: &Path, length: u64) -> io::Result<Self> {
+        let file = File::open(path)?.take(length.saturating_add(1));
+        Ok(Self { file: Some(file), hasher: Sha256::new(), size_bytes: 0 })
+    }
+
+    /// Stands for a file that is not there.
+    pub(crate) fn nothing() -> Self {
+        Self { file: None, hasher: Sha256::new(), size_bytes: 0 }
+    }
+
+    /// Reads what is left, and says what the whole was; none where there was no file.
+    pub(crate) fn finish(mut self) -> io::Result<Option<(Sha256Digest, u64)>> {
+        if self.file.is_none() {
+            return Ok(None);
+        }
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(Some((Sha256Digest(self.hasher.finalize().into()), self.size_bytes)))
+    }
+}
+
+impl Read for Hashed {
+    fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        let Some(file) = &mut self.file else { return Ok(0) };
+        let n = file.read(piece)?;
+        self.hasher.update(&piece[..n]);
+        self.size_bytes += n as u64;
+        Ok(n)
     }
 }

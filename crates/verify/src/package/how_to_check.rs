@@ -1,4 +1,5 @@
 use crate::package::{PACKAGE_FORMAT, PackageDescription, path};
+use holdfast_model::visible_lines;
 
 /// A piece of the page.
 enum Piece {
@@ -346,15 +347,14 @@ samp { background: #e8f3ea; padding: 0.1rem 0.3rem; overflow-wrap: anywhere; }
 #[must_use]
 pub fn escape_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    // Controls are no characters of HTML, and some would show the text in another order; what they are is shown instead.
+    for c in visible_lines(text).chars() {
         match c {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // Controls are no characters of HTML; a visible stand-in shows that something was there.
-            c if c.is_control() && !matches!(c, '\n' | '\t') => out.push('\u{fffd}'),
             c => out.push(c),
         }
     }

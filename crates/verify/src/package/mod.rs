@@ -5,10 +5,14 @@ mod bag;
 mod error;
 mod hash;
 mod how_to_check;
+mod json;
+mod lines;
+mod names;
 mod proofs;
 mod read;
 mod write;
 
+pub(crate) use bag::walk;
 pub use error::PackageError;
 pub use how_to_check::{HowToCheck, escape_html};
 pub(crate) use read::public_key;

@@ -7,7 +7,7 @@ use crate::{
 };
 use holdfast_ledger::{Checkpoint, VerifierKey};
 use holdfast_model::{Cancel, Fixity, HOLDFAST_VERSION, Manifest, Sha256Digest};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -391,17 +391,9 @@ fn listing(files: &BTreeMap<String, Fixity>) -> String {
 }
 
 fn bag_info(description: &PackageDescription, payload: &BTreeMap<String, Fixity>) -> String {
-    // A value is one line (RFC 8493, section 2.2.2).
-    let line = |text: &str| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
     let bytes: u64 = payload.values().map(|f| f.size_bytes).sum();
-    let date = description.created_at.to_zoned(TimeZone::UTC).date();
-    format!(
-        "Bag-Software-Agent: {}\nBagging-Date: {date}\nExternal-Description: {}\nExternal-Identifier: {}\nPayload-Oxum: {bytes}.{}\n",
-        line(&description.software),
-        line(&description.matter.name),
-        description.matter.id,
-        payload.len(),
-    )
+    let lines: String = bag::info(description).iter().map(|(label, value)| format!("{label}: {value}\n")).collect();
+    format!("{lines}{}: {bytes}.{}\n", bag::OXUM, payload.len())
 }
 
 #[cfg(test)]

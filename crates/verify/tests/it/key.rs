@@ -47,6 +47,11 @@ fn without_a_key_a_package_is_at_most_consistent_with_itself() {
     assert_eq!(code, 3);
     assert!(out.contains("key.not_pinned") && out.contains(&key_fingerprint(&archive.signer.public_key())), "{out}");
     assert!(out.contains("CONSISTENT WITH ITSELF; ORIGIN NOT ESTABLISHED") && !out.contains("VERIFIED"), "{out}");
+    // What was not looked at is named, with what it would need.
+    assert!(
+        out.contains("Not checked") && out.contains("the ledger's secret key") && out.contains("the archive's storage"),
+        "{out}"
+    );
     let (code, out) = program(&path, &["--json"]);
     assert!(code == 3 && out.contains("\"outcome\": \"self_consistent\""), "{out}");
     // A failure weighs more.

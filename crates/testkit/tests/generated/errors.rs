@@ -1,24 +1,7 @@
 //! `docs/errors.md` lists every stable code with what it says, read from the sources, so that a code cannot come or go unseen.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
-
-use std::{
-    collections::BTreeMap,
-    fmt::Write as _,
-    fs,
-    path::{Path, PathBuf},
-};
-
-fn sources(folder: &Path, out: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            sources(&path, out);
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            out.push(path);
-        }
-    }
-}
+use crate::source::{self, Source};
+use std::{collections::BTreeMap, fmt::Write as _, fs};
 
 /// The text of the next string literal at or after `at`, and where it ends.
 fn literal(text: &str, at: usize) -> Option<(String, usize)> {
@@ -56,7 +39,7 @@ fn is_code(text: &str) -> bool {
         "cli",
         "cloud",
         "config",
-        "connector",
+        "connectors",
         "credentials",
         "demo",
         "gateway",
@@ -100,6 +83,15 @@ fn messages(text: &str) -> BTreeMap<String, String> {
     out
 }
 
+/// The message of `ApiError::new(kind, "code", message, next)`: what `message` was set to just before.
+fn message_before(text: &str, end: usize) -> Option<String> {
+    if !text[end..].trim_start().starts_with(", message") {
+        return None;
+    }
+    let before = &text[..end];
+    literal(text, before.rfind("let message =")?).map(|(message, _)| message)
+}
+
 fn codes(text: &str, out: &mut BTreeMap<String, String>) {
     let messages = messages(text);
     let mut at = 0;
@@ -109,7 +101,7 @@ fn codes(text: &str, out: &mut BTreeMap<String, String>) {
             continue;
         }
         let line = text[..end].rfind('\n').map_or("", |n| &text[n..end]);
-        if ["step(", "passed(", "fail_after("].iter().any(|call| line.contains(call)) {
+        if ["step(", "passed(", "boundary(", "fail_after(", "Interrupted(\""].iter().any(|call| line.contains(call)) {
             continue; // the name of a step, not of an error
         }
         let says = if line.contains("=>") {
@@ -121,7 +113,8 @@ fn codes(text: &str, out: &mut BTreeMap<String, String>) {
             names.filter_map(|n| messages.get(n)).cloned().collect::<Vec<_>>().join("; or: ")
         } else {
             // `ApiError::new(kind, "code", "message", …)`
-            literal(text, end).map(|(m, _)| m).filter(|m| m.contains(' ')).unwrap_or_default()
+            let message = literal(text, end).map(|(m, _)| m).filter(|m| m.contains(' '));
+            message.or_else(|| message_before(text, end)).unwrap_or_default()
         };
         if says.is_empty() && !line.contains("=>") {
             continue; // said elsewhere
@@ -133,34 +126,29 @@ fn codes(text: &str, out: &mut BTreeMap<String, String>) {
     }
 }
 
-#[test]
-fn generated_error_list_is_current() {
-    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut files = Vec::new();
-    for entry in fs::read_dir(&crates).unwrap() {
-        let src = entry.unwrap().path().join("src");
-        if src.is_dir() && !src.starts_with(crates.join("testkit")) {
-            sources(&src, &mut files);
-        }
-    }
-    sources(&crates.join("../src-tauri"), &mut files);
-    files.sort();
+/// Every code with what it says.
+pub(crate) fn all(sources: &[Source]) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
-    for file in files {
-        let text = fs::read_to_string(&file).unwrap();
-        let shipped = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    // Findings are no errors, and have a list of their own.
+    for source in sources.iter().filter(|s| s.path != "crates/verify/src/finding.rs") {
+        let shipped = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         codes(shipped, &mut all);
     }
     assert!(all.len() > 60, "only {} codes were found", all.len());
+    all
+}
+
+#[test]
+fn generated_error_list_is_current() {
     let mut doc = String::from(
         "# Error codes\n\nEvery error has a stable code; the sentence may become clearer, the code stays. What stands in braces is \
          filled in. Made from the sources by `scripts/bindings`. Findings of a verification have codes of their own: \
          [findings.md](formats/findings.md).\n\n| code | says |\n|---|---|\n",
     );
-    for (code, says) in all {
+    for (code, says) in all(&source::shipped()) {
         writeln!(doc, "| `{code}` | {} |", says.replace('|', "\\|")).unwrap();
     }
-    let path = crates.join("../docs/errors.md");
+    let path = source::root().join("docs/errors.md");
     if std::env::var_os("HOLDFAST_WRITE_GENERATED").is_some() {
         fs::write(&path, &doc).unwrap();
     }
