@@ -142,7 +142,11 @@ root: string,
 /**
  * Public key to check it with, hexadecimal.
  */
-key: string, };
+key: string, 
+/**
+ * Fingerprint of that key (its SHA-256), hexadecimal: what people compare.
+ */
+key_fingerprint: string, };
 
 /**
  * Something wrong in the configuration.
@@ -2393,6 +2397,10 @@ keys_in: string,
  */
 ledger_key: string, 
 /**
+ * Fingerprint of that key (its SHA-256), hexadecimal: what people compare.
+ */
+ledger_key_fingerprint: string, 
+/**
  * The ledger's name.
  */
 ledger_id: string, 
@@ -2410,7 +2418,7 @@ ffmpeg: boolean, };
  */
 export type VerificationView = { 
 /**
- * `verified`, `verified_with_remarks`, `failed`.
+ * `verified`, `verified_with_remarks`, `self_consistent` (agrees with itself, origin not established), `failed`.
  */
 outcome: string, 
 /**
@@ -2437,7 +2445,12 @@ export type VerifyRequest = {
 /**
  * Archive id, path of a file or folder, in this order of trying.
  */
-target: string, };
+target: string, 
+/**
+ * For a package: the fingerprint of the key it must be signed with, as known from elsewhere, or that key in any form.
+ * Where absent, the key of this installation's own ledger.
+ */
+key?: string, };
 
 /**
  * Peaks for drawing.

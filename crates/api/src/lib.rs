@@ -30,3 +30,5 @@ pub use home::Home;
 pub use keys::SecretStore;
 pub use notify::{NotSent, Notice, NoticeKind, Notifier};
 pub use usecase::Media;
+// Shells show names from outside through these.
+pub use holdfast_model::{visible, visible_lines};

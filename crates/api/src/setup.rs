@@ -64,6 +64,7 @@ pub async fn ledger_create(options: &OpenOptions) -> Result<LedgerCreated, ApiEr
     Ok(LedgerCreated {
         ledger_id: ledger.id().to_owned(),
         ledger_key: hex::encode(ledger.public_key()),
+        ledger_key_fingerprint: holdfast_verify::key_fingerprint(&ledger.public_key()),
         keys: keys.sentence,
     })
 }

@@ -24,7 +24,7 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong use, 3 partly done, 4 verification failed, \
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 wrong use, 3 partly done (a package: consistent with itself, origin not established), 4 verification failed, \
 5 waiting for recordings to be brought back, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
@@ -96,6 +96,10 @@ pub(crate) enum Command {
     Verify {
         /// Archive id, file or package folder.
         target: String,
+        /// For a package of another installation: the fingerprint of its archive's key as known from elsewhere (64 hexadecimal
+        /// digits), the public key itself in any form, or a file with one of these.
+        #[arg(long, value_name = "KEY|FILE")]
+        key: Option<String>,
     },
     /// Play a recording on this machine's loudspeaker; stands in the ledger.
     Play(Play),

@@ -177,5 +177,5 @@ fn shown_check(c: &PreflightCheck) -> String {
         let _ = write!(text, "\n       next: {next}  [{}]", c.code);
     }
     // Names come from a provider: no control character of theirs reaches the terminal.
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    holdfast_api::visible_lines(&text).into_owned()
 }

@@ -108,9 +108,9 @@ pub(crate) async fn ledger_create(options: &OpenOptions, out: &Output) -> Done {
     let made = setup::ledger_create(options).await?;
     out.answer(&made, |m| {
         format!(
-            "The ledger {} was begun; its public key is {}.\n{}\nRun `holdfast keys export FILE` now, keep a copy in a \
+            "The ledger {} was begun; the fingerprint of its key is {} (the public key itself: {}).\n{}\nRun `holdfast keys export FILE` now, keep a copy in a \
              safe place, and take it over on the other machines with `holdfast keys import FILE`.",
-            m.ledger_id, m.ledger_key, m.keys
+            m.ledger_id, m.ledger_key_fingerprint, m.ledger_key, m.keys
         )
     });
     Ok(ExitCode::SUCCESS)

@@ -51,9 +51,9 @@ fn bytes(n: u64) -> String {
     indicatif::HumanBytes(n).to_string()
 }
 
-/// Control characters of outside data never reach the terminal.
+/// Control characters of outside data never reach the terminal, nor those that show a text in another order.
 fn safe(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    holdfast_api::visible(text).into_owned()
 }
 
 fn day_time(t: &str) -> String {
@@ -147,6 +147,9 @@ pub(crate) fn verification(v: &VerificationView) -> String {
     let word = match v.outcome.as_str() {
         "verified" => "VERIFIED: these are the bytes that were archived.",
         "verified_with_remarks" => "VERIFIED WITH REMARKS",
+        "self_consistent" => {
+            "CONSISTENT WITH ITSELF; ORIGIN NOT ESTABLISHED: verify again with --key and the archive's fingerprint."
+        }
         _ => "FAILED: this must not be used as evidence until it is explained.",
     };
     let mut out = format!("{word}  [{}]\n", safe(&v.subject));
@@ -168,6 +171,13 @@ pub(crate) fn verification(v: &VerificationView) -> String {
             count("failed"),
             count("not_checked")
         );
+        let mut open: Vec<&str> =
+            v.checks.iter().filter(|c| c.result == "not_checked").map(|c| c.link.as_str()).collect();
+        open.sort_unstable();
+        open.dedup();
+        if !open.is_empty() {
+            let _ = writeln!(out, "  Not looked at, as what it needs is not at hand here: {}.", open.join("; "));
+        }
     }
     out
 }
@@ -484,9 +494,14 @@ fn cloud(s: &Status) -> String {
     format!("archive {}, index {}, as {who}{trouble}", s.archive, s.index)
 }
 
+/// The note, and the two forms of its key under their own names.
+pub(crate) fn checkpoint(p: &CheckpointView) -> String {
+    format!("{}\nKey fingerprint {}\nPublic key      {}", p.text, p.key_fingerprint, p.key)
+}
+
 pub(crate) fn status(s: &Status) -> String {
     format!(
-        "Holdfast {}{}\nHome            {}\nYou             {} ({})\nRecordings      {}\nLedger          {} entries, {}\nLedger key      {}\n\
+        "Holdfast {}{}\nHome            {}\nYou             {} ({})\nRecordings      {}\nLedger          {} entries, {}\nKey fingerprint {}\nPublic key      {}\n\
          Keys            {}\nIn the cloud    {}\nOpen matters    {}\nIn quarantine   {}\nffmpeg          {}\n",
         s.version,
         if s.demo { "  DEMONSTRATION ARCHIVE" } else { "" },
@@ -496,6 +511,7 @@ pub(crate) fn status(s: &Status) -> String {
         s.recordings,
         s.ledger_entries,
         s.ledger_id,
+        s.ledger_key_fingerprint,
         s.ledger_key,
         s.keys,
         cloud(s),

@@ -95,7 +95,19 @@ struct Session<'a> {
 
 /// The exit code of a verification.
 fn verdict(outcome: &str) -> ExitCode {
-    ExitCode::from(if outcome == "failed" { exit::EVIDENCE } else { exit::OK })
+    ExitCode::from(match outcome {
+        "failed" => exit::EVIDENCE,
+        "self_consistent" => exit::PARTIAL,
+        _ => exit::OK,
+    })
+}
+
+/// The key that was typed, or what the file with that name holds: keys are short.
+fn key_text(given: String) -> String {
+    use std::io::Read as _;
+    let mut text = String::new();
+    let read = std::fs::File::open(&given).and_then(|f| f.take(64 * 1024).read_to_string(&mut text));
+    if read.is_ok() { text } else { given }
 }
 
 /// A path as the use-cases take it: absolute, as they may run elsewhere than where it was typed.
@@ -135,11 +147,11 @@ impl Session<'_> {
                 }
                 matter => self.jobs(JobsRequest { matter, all }, watch).await,
             },
-            Command::Verify { target } => {
+            Command::Verify { target, key } => {
                 // What exists as a path is told absolutely; ids stay as they are.
                 let path = PathBuf::from(&target);
                 let target = if path.exists() { absolute(path)? } else { target };
-                let v = h.verify(c, VerifyRequest { target }).await?;
+                let v = h.verify(c, VerifyRequest { target, key: key.map(key_text) }).await?;
                 out.answer(&v, render::verification);
                 Ok(verdict(&v.outcome))
             }
@@ -398,7 +410,7 @@ impl Session<'_> {
                 });
             }
             LedgerCommand::Checkpoint => {
-                out.answer(&h.ledger_checkpoint(c, Nothing {}).await?, |p| format!("{}\nkey {}", p.text, p.key));
+                out.answer(&h.ledger_checkpoint(c, Nothing {}).await?, render::checkpoint);
             }
         }
         ok()

@@ -25,6 +25,8 @@ use std::{
 const BUNDLE_MAX_BYTES: u64 = WIDTH * (EVENT_MAX_BYTES as u64 + 128);
 /// Longest tile.
 const TILE_MAX_BYTES: u64 = WIDTH * 32;
+/// Files of the ledger's head on SQLite.
+const HEAD: [&str; 3] = ["head.sqlite", "head.sqlite-wal", "head.sqlite-shm"];
 /// Stands for the hash of an entry of which nothing is there.
 const UNKNOWN: Hash = [0; 32];
 /// Longest checkpoint.
@@ -305,8 +307,10 @@ impl Published {
     /// The hashes of a tile, from the partial one or the full one that took its place.
     fn tile(&mut self, tile: Tile) -> Option<Vec<Hash>> {
         let full = Tile { width: WIDTH as u16, ..tile };
-        let path = if self.files.contains_key(&tile.path()) { tile.path() } else { full.path() };
-        let hashes = self.read(&path, TILE_MAX_BYTES).and_then(|bytes| tile.hashes(&bytes));
+        let now = if self.files.contains_key(&tile.path()) { tile } else { full };
+        // A partial tile is as long as its width says, and one that took its place is full.
+        let bytes = self.read(&now.path(), TILE_MAX_BYTES).filter(|b| b.len() == 32 * usize::from(now.width));
+        let hashes = bytes.and_then(|bytes| tile.hashes(&bytes));
         if hashes.is_none() {
             self.damaged(&tile.path(), &format!("{} hashes", tile.width));
         }
@@ -372,6 +376,8 @@ impl Published {
         let (mut beyond, mut first) = (0_u64, None);
         for (path, length) in std::mem::take(&mut self.files) {
             match TilePath::of(&path) {
+                // The archive's own folder has its head there too, which is not published.
+                None if HEAD.contains(&path.as_str()) => {}
                 None => self.other.push(Finding::new(Code::LedgerFileUnknown, path, "no such file", "a file")),
                 Some(place) if place.is_within(size) => {
                     if !self.is_prefix(&path, length, place, size) {

@@ -52,7 +52,7 @@ export class Archive {
   }
 
   status() {
-    return { version: '0.1.0', home: '/home/rosa/.local/share/holdfast', person: 'Rosa Lindgren', role: 'legal', cloud_identity: 'arn:aws:sts::111122223333:assumed-role/holdfast-reader/rosa', archive: 's3', index: 'dynamodb', trouble: null, recordings: this.rows, ledger_entries: 1002, open_matters: [...this.matters.values()].filter((m) => m.state === 'open').length, quarantined: this.quarantine.filter((q) => q.state === 'quarantined').length, keys: 'The keys are in a file that only your account can read; this machine has no keyring.', keys_in: 'file', ledger_key: 'b1'.repeat(32), ledger_id: 'holdfast/0123456789abcdef', demo: true, ffmpeg: true };
+    return { version: '0.1.0', home: '/home/rosa/.local/share/holdfast', person: 'Rosa Lindgren', role: 'legal', cloud_identity: 'arn:aws:sts::111122223333:assumed-role/holdfast-reader/rosa', archive: 's3', index: 'dynamodb', trouble: null, recordings: this.rows, ledger_entries: 1002, open_matters: [...this.matters.values()].filter((m) => m.state === 'open').length, quarantined: this.quarantine.filter((q) => q.state === 'quarantined').length, keys: 'The keys are in a file that only your account can read; this machine has no keyring.', keys_in: 'file', ledger_key: 'b1'.repeat(32), ledger_key_fingerprint: 'c2'.repeat(32), ledger_id: 'holdfast/0123456789abcdef', demo: true, ffmpeg: true };
   }
 
   /** Results are arithmetic: "before T" and the cursor are positions. Words and filters thin the list out. */
@@ -420,7 +420,7 @@ export class Archive {
   }
 
   ledger_checkpoint() {
-    return { text: 'holdfast/0123456789abcdef\n1002\nq2Rlc3Q4c2hhMjU2cm9vdG9mdGhldHJlZQ==\n\n— holdfast/0123456789abcdef Az3grlgtzPIYJv8u…\n', size: 1002, root: 'ab'.repeat(32), key: 'b1'.repeat(32) };
+    return { text: 'holdfast/0123456789abcdef\n1002\nq2Rlc3Q4c2hhMjU2cm9vdG9mdGhldHJlZQ==\n\n— holdfast/0123456789abcdef Az3grlgtzPIYJv8u…\n', size: 1002, root: 'ab'.repeat(32), key: 'b1'.repeat(32), key_fingerprint: 'c2'.repeat(32) };
   }
 
   index_check() {

@@ -134,6 +134,7 @@ const WORDS: Record<string, string> = {
   bulk: 'Bulk',
   verified: 'Verified',
   verified_with_remarks: 'Verified, with remarks',
+  self_consistent: 'Consistent with itself; origin not established',
   failed: 'Failed',
   requested: 'Requested',
   planned: 'Planned',

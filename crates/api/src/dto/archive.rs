@@ -250,11 +250,16 @@ dto! {
     pub struct VerifyRequest {
         /// Archive id, path of a file or folder, in this order of trying.
         pub target: String,
+        /// For a package: the fingerprint of the key it must be signed with, as known from elsewhere, or that key in any form.
+        /// Where absent, the key of this installation's own ledger.
+        #[serde(default)]
+        #[ts(optional)]
+        pub key: Option<String>,
     }
 
     /// The result of a verification.
     pub struct VerificationView {
-        /// `verified`, `verified_with_remarks`, `failed`.
+        /// `verified`, `verified_with_remarks`, `self_consistent` (agrees with itself, origin not established), `failed`.
         pub outcome: String,
         /// What is wrong or remarkable, failures first.
         pub findings: Vec<FindingView>,

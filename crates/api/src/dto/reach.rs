@@ -150,6 +150,9 @@ dto! {
         pub ledger_id: String,
         /// Its public key, hexadecimal.
         pub ledger_key: String,
+        /// Fingerprint of that key (its SHA-256), hexadecimal: what people compare.
+        #[serde(default)]
+        pub ledger_key_fingerprint: String,
         /// Where its secret keys are, as a sentence.
         pub keys: String,
     }

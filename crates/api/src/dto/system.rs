@@ -41,6 +41,9 @@ dto! {
         pub keys_in: String,
         /// Public key of the ledger, hexadecimal.
         pub ledger_key: String,
+        /// Fingerprint of that key (its SHA-256), hexadecimal: what people compare.
+        #[serde(default)]
+        pub ledger_key_fingerprint: String,
         /// The ledger's name.
         pub ledger_id: String,
         /// Whether this is the demonstration archive.
@@ -130,6 +133,9 @@ dto! {
         pub root: String,
         /// Public key to check it with, hexadecimal.
         pub key: String,
+        /// Fingerprint of that key (its SHA-256), hexadecimal: what people compare.
+        #[serde(default)]
+        pub key_fingerprint: String,
     }
 
     /// The format in which the ledger's entries are written from now on.

@@ -37,7 +37,7 @@ impl SecretStore for FileSecrets {
     fn sentence(&self) -> String {
         format!(
             "The keys are in files under {} that only this account can read (mode 0600). Whoever can act as this account \
-             or as root can read them; a keyring or an HSM protects them better.",
+             or as root can read them; a keyring protects them better.",
             self.0.display()
         )
     }

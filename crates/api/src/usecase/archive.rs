@@ -3,7 +3,7 @@ use holdfast_index::{IndexRow, Page, Query};
 use holdfast_ledger::{Action, EventDraft, EventOutcome, LedgerEntry, Phase};
 use holdfast_model::{ArchiveId, Manifest, MatterId, ObjectLocator, StorageTier};
 use holdfast_store::BYTE_RANGE_ALL;
-use holdfast_verify::{Finding, FindingCode, VerificationReport};
+use holdfast_verify::{Finding, FindingCode, Trust, TrustedKey, VerificationReport};
 use serde::de::DeserializeOwned;
 
 /// How much of a transcript is shown.
@@ -92,12 +92,14 @@ impl Holdfast {
         })
     }
 
-    /// Verifies an archived recording, a file against the archive, or a package.
+    /// Verifies an archived recording, a file against the archive, or a package. A package by the key of this installation's
+    /// own ledger, or by the one that is given, can be verified; one by another key can only agree with itself.
     ///
     /// # Errors
-    /// `api.not_found` where the target is none of these; what went wrong while reading. A failed verification is no error.
+    /// `api.bad_key`; `api.not_found` where the target is none of these; what went wrong while reading. A failed verification is no error.
     pub async fn verify(&self, caller: &Caller, request: VerifyRequest) -> Result<VerificationView, ApiError> {
         let path = std::path::PathBuf::from(&request.target);
+        let trust = trust(request.key.as_deref(), self.ledger.public_key())?;
         let task = format!("verify:{}", request.target);
         let (sink, cancel) = self.task(&task);
         let report = if let Ok(id) = request.target.parse::<ArchiveId>()
@@ -105,10 +107,9 @@ impl Holdfast {
         {
             self.desk.verify_archived(&id, caller.agent(), sink.as_ref(), &cancel).await?
         } else if path.is_dir() {
-            let key = Some(self.ledger.public_key());
             let target = path.clone();
             let packaged = tokio::task::spawn_blocking(move || {
-                holdfast_verify::package::verify_package(&target, key, &cancel, sink.as_ref())
+                holdfast_verify::package::verify_package(&target, trust, &cancel, sink.as_ref())
             });
             packaged.await.map_err(|e| ApiError::internal(&e))??
         } else if path.is_file() {
@@ -326,4 +327,15 @@ fn facet_counts(f: holdfast_index::Facets) -> FacetCounts {
         year: list(f.year),
         complete: f.complete,
     }
+}
+
+/// The key that a package must be signed with: as given, else the own ledger's.
+fn trust(given: Option<&str>, own: [u8; 32]) -> Result<Trust, ApiError> {
+    let Some(text) = given.map(str::trim).filter(|t| !t.is_empty()) else { return Ok(Trust::Own(own)) };
+    let key = TrustedKey::parse(text).ok_or_else(|| {
+        let shown: String = text.chars().take(100).collect();
+        let next = "Give the fingerprint of the archive's key, 64 hexadecimal digits, or the public key itself.";
+        ApiError::usage("api.bad_key", format!("`{shown}` is neither the fingerprint of a public key nor one"), next)
+    })?;
+    Ok(Trust::Given(key))
 }

@@ -25,6 +25,7 @@ impl Holdfast {
             keys: self.keys_sentence.clone(),
             keys_in: self.keys_place.into(),
             ledger_key: hex::encode(self.ledger.public_key()),
+            ledger_key_fingerprint: holdfast_verify::key_fingerprint(&self.ledger.public_key()),
             ledger_id: self.ledger.id().into(),
             demo: crate::demo::is_demo(&self.home),
             ffmpeg: self.ffmpeg,
@@ -103,6 +104,7 @@ impl Holdfast {
             size: checkpoint.size(),
             root: checkpoint.root().to_hex(),
             key: hex::encode(self.ledger.public_key()),
+            key_fingerprint: holdfast_verify::key_fingerprint(&self.ledger.public_key()),
         })
     }
 

@@ -94,7 +94,11 @@ fn a_subpoena_is_answered() {
     let checked =
         Command::new("sha256sum").args(["--check", "--quiet", "manifest-sha256.txt"]).current_dir(package).status();
     assert!(checked.unwrap().success());
-    assert!(Command::new(verifier()).arg(package).status().unwrap().success());
+    // Without the archive's key a package can only be shown to agree with itself.
+    assert_eq!(Command::new(verifier()).arg(package).output().unwrap().status.code(), Some(3));
+    let status = home.json(&["status"]);
+    let key = status["ledger_key_fingerprint"].as_str().unwrap();
+    assert!(Command::new(verifier()).args([package, "--key", key]).status().unwrap().success());
 
     // Every action on evidence was announced before it was done, and concluded.
     let entries = home.json(&["ledger", "show", "--limit", "1000"]);

@@ -127,6 +127,11 @@ fn partial_tiles_before_and_beyond_the_checkpoint() {
     log.write_tiles(SIZE);
     let report = log.finds(&[Code::LedgerBeyondCheckpoint]);
     assert_eq!(report.outcome, Outcome::VerifiedWithRemarks);
+    // One of the partial tile's length in the full one's place is none.
+    fs::rename(log.at("tile/0/001"), log.at("full")).unwrap();
+    fs::rename(log.at("tile/0/001.p/44"), log.at("tile/0/001")).unwrap();
+    assert!(log.verify().has(Code::LedgerTileDamaged));
+    fs::rename(log.at("full"), log.at("tile/0/001")).unwrap();
     // The full tile took the partial one's place.
     fs::remove_dir_all(log.at("tile/0/001.p")).unwrap();
     fs::remove_dir_all(log.at("tile/entries/001.p")).unwrap();
@@ -256,6 +261,7 @@ fn strangers_are_named_and_nothing_of_them_is_believed() {
     for name in ["README", "tile/9/000", "tile/0/x", "tile/0/.000.17.0.tmp", "tile/entries/000.p/256"] {
         log.write(name, b"x");
     }
+    log.write("head.sqlite", b"of the archive's own folder");
     let report = log.verify();
     assert_eq!(report.outcome, Outcome::VerifiedWithRemarks);
     assert_eq!(report.findings.len(), 5, "{:#?}", report.findings);
