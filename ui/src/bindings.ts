@@ -888,6 +888,19 @@ id: string | null,
 matter: string | null, };
 
 /**
+ * The format in which the ledger's entries are written from now on.
+ */
+export type LedgerUpgraded = { 
+/**
+ * The format, e.g. `holdfast-event/2`.
+ */
+format: string, 
+/**
+ * The entry that records the upgrade; none where the format was in use already.
+ */
+entry: number | null, };
+
+/**
  * Links. Each stands in the ledger, without its address.
  */
 export type LinkList = { 
@@ -2535,6 +2548,8 @@ export interface Commands {
   ledger_show: { request: LedgerShowRequest; answer: LedgerEntries };
   /** The newest signed checkpoint. */
   ledger_checkpoint: { request: Nothing; answer: CheckpointView };
+  /** Has entries written in the newest format from now on. */
+  ledger_upgrade: { request: Nothing; answer: LedgerUpgraded };
   /** Compares the index with the manifests. */
   index_check: { request: Nothing; answer: IndexReport };
   /** Rebuilds the index from the manifests. */

@@ -56,6 +56,8 @@ pub(crate) const SHELLS: &[Root] = &[
 /// Types that serde knows and that no document has, each with the reason. A new type is either part of a document or is listed
 /// here: nothing is persisted unseen.
 pub(crate) const NOT_PERSISTED: &[(&str, &str, &str)] = &[
+    ("connectors", "Named", "the format of a mapping alone, read before the rest of it"),
+    ("retrieval", "Named", "the format of a price list alone, read before the rest of it"),
     ("audio", "ChannelPeaks", "in memory; the waveform that is cached is the DTO"),
     ("audio", "Channels", "in memory"),
     ("audio", "DecoderKind", "in memory"),
