@@ -54,9 +54,10 @@ class Machine:
         if kill:
             environment["HOLDFAST_KILL_AT"] = kill
         argv = [program or self.executable, *args] + (["--json"] if json else [])
-        done = subprocess.run(argv, cwd=self.root, env=environment, input=input, capture_output=True, text=True, timeout=120)
+        input = input and input.encode()
+        done = subprocess.run(argv, cwd=self.root, env=environment, input=input, capture_output=True, timeout=120)
         self.after(seconds=1)
-        return Ran(argv[1:], done.returncode, done.stdout, done.stderr)
+        return Ran(argv[1:], done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def do(self, *args, **how):
         """Runs what must end well and gives its document."""

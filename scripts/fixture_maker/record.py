@@ -30,8 +30,8 @@ def kind(value):
 
 def differences(rules, recorded, found, path=""):
     """What of `recorded` is missing or other in `found`. crates/cli/tests/it/fixtures/compare.rs is the same in Rust."""
-    sentence = named(rules["sentences"], path) and (isinstance(recorded, list) or " " in str(recorded))
-    if sentence or named(rules["volatile"], path):
+    sentence = isinstance(recorded, list) or " " in f"{recorded}{found}"
+    if sentence and named(rules["sentences"], path) or named(rules["volatile"], path):
         return [] if kind(recorded) == kind(found) else [f"{path}: {kind(recorded)}, now {kind(found)}"]
     if isinstance(recorded, dict) and isinstance(found, dict):
         out = []

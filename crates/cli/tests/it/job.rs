@@ -49,7 +49,7 @@ fn matter(home: &Home, ids: &[String]) -> String {
     matter
 }
 
-fn verifier() -> PathBuf {
+pub(crate) fn verifier() -> PathBuf {
     let path = PathBuf::from(env!("CARGO_BIN_EXE_holdfast")).with_file_name("holdfast-verify");
     assert!(path.exists(), "{} is missing: build the workspace", path.display());
     path

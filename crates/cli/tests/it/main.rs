@@ -4,6 +4,7 @@
 
 mod cloud;
 mod cloud_azure;
+mod fixtures;
 mod home;
 mod input;
 mod job;

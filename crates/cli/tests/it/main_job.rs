@@ -19,7 +19,7 @@ use std::{
 };
 use tokio::runtime::Runtime;
 
-const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
+pub(crate) const FAKETIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 
 /// How many recordings lie in the cold; one more stays online.
 const COLD: usize = 3;

@@ -17,6 +17,9 @@ const fn rule(
 
 const SHIPPED: &[&str] = &["crates/", "src-tauri/"];
 const INDEX: &str = "crates/index/src/dynamodb/";
+const META: &str = "crates/index/src/dynamodb/meta.rs";
+const ROW: &str = "crates/index/src/dynamodb/row.rs";
+const WORK: &[&str] = &["crates/index/src/dynamodb/work.rs", "crates/index/src/dynamodb/work_item.rs"];
 const HEAD: &str = "crates/ledger/src/local/dynamodb/";
 const API: &str = "crates/api/src/";
 const RETRIEVAL: &str = "crates/retrieval/src/";
@@ -80,18 +83,22 @@ pub(crate) const RULES: &[Rule] = &[
     rule("id", &["crates/api/src/notify/notice.rs"], Within(&["notices"]), path),
     // DynamoDB. That each attribute is in the format's document is checked beside (`persisted.rs`).
     rule("dynamodb attribute", &[INDEX], Within(&["PK", "SK", "STATE_KEY", "TIME_KEY", "PARENT"]), word),
-    rule("dynamodb attribute", &[INDEX, HEAD], SomeMethod(&["item.insert", "item.get"], 0), word),
-    rule("dynamodb attribute", &[INDEX], SomeMethod(&["part.insert", "i.contains_key"], 0), word),
-    rule("dynamodb attribute", &[INDEX], SomeCall(&["set", "told", "owned", "time"], 0), word),
-    rule("dynamodb attribute", &[INDEX, HEAD], SomeCall(&["text", "number"], 1), word),
-    rule("dynamodb attribute", &[INDEX], SomeCall(&["bytes"], 1), word),
-    rule("dynamodb attribute", &[HEAD], SomeCall(&["blob", "text_of_number"], 1), word),
-    rule("dynamodb attribute", &[HEAD], Within(&["CONDITIONED"]), word),
     rule("dynamodb attribute", &["crates/provision/src/aws/table.rs"], Within(&["TTL"]), word),
+    rule("dynamodb attribute of META", &[META], SomeMethod(&["item.insert", "item.get"], 0), word),
+    rule("dynamodb attribute of META", &[META], SomeCall(&["text", "number", "bytes"], 1), word),
+    rule("dynamodb attribute of a row", &[ROW], SomeMethod(&["item.insert", "i.contains_key"], 0), word),
+    rule("dynamodb attribute of a row", &[ROW], SomeCall(&["told"], 0), word),
+    rule("dynamodb attribute of a row", &[ROW], SomeCall(&["text", "number", "bytes"], 1), word),
+    rule("dynamodb attribute of work", WORK, SomeMethod(&["part.insert"], 0), word),
+    rule("dynamodb attribute of work", WORK, SomeCall(&["set", "owned", "time"], 0), word),
+    rule("dynamodb attribute of work", WORK, SomeCall(&["text", "number", "bytes"], 1), word),
+    rule("dynamodb attribute of the ledger", &[HEAD], SomeMethod(&["item.insert"], 0), word),
+    rule("dynamodb attribute of the ledger", &[HEAD], SomeCall(&["text", "number", "blob", "text_of_number"], 1), word),
+    rule("dynamodb attribute of the ledger", &[HEAD], Within(&["CONDITIONED"]), word),
     rule("dynamodb index", &[INDEX], Within(&["BY_STATE"]), word),
     rule("dynamodb key", &[INDEX, HEAD], Everywhere, partition),
     rule("dynamodb key", &[INDEX], Within(&["Generation::value", "Calendar::letter"]), capitals),
-    rule("dynamodb key", &["crates/index/src/dynamodb/meta.rs"], Within(&["key"]), word),
+    rule("dynamodb key", &[META], Within(&["key"]), word),
     rule("dynamodb key", &["crates/ledger/src/local/dynamodb/calls.rs"], Within(&["HEAD"]), word),
     // Objects.
     rule("object metadata", &["crates/ingest/src/accession.rs"], Within(&["options"]), word),
@@ -116,7 +123,12 @@ pub(crate) const RULES: &[Rule] = &[
     ),
     rule("key", &["crates/ingest/src/quarantine/keep.rs"], Within(&["kept_key"]), path),
     rule("key", &["crates/api/src/cloud/tiles.rs"], Within(&["StoreTiles::new"]), form),
-    rule("key", &["crates/provision/src/lib.rs"], Within(&["PREFLIGHT_PREFIX", "MEDIA_PREFIX", "META_PREFIXES"]), form),
+    rule(
+        "key of provisioning",
+        &["crates/provision/src/lib.rs"],
+        Within(&["PREFLIGHT_PREFIX", "MEDIA_PREFIX", "META_PREFIXES"]),
+        form,
+    ),
     rule("storage class", &["crates/store/src/local/facts.rs"], Within(&["CLASS_HOT", "CLASS_COLD"]), word),
     rule("local store file", &["crates/store/src/local/layout.rs"], Within(&["OWN", "draft_facts"]), word),
     rule("local store file", &["crates/store/src/local/"], Method(&["own"], 0), word),
@@ -164,7 +176,7 @@ pub(crate) const RULES: &[Rule] = &[
     rule("cloud resource", &[PROVISION], Everywhere, resource),
     rule("environment", SHIPPED, Call(&["var", "var_os", "trigger"], 0), word),
     rule("environment", SHIPPED, Everywhere, variable),
-    rule("environment", SHIPPED, Attribute("env"), word),
+    rule("environment of cli", SHIPPED, Attribute("env"), word),
     rule("environment", &["crates/api/src/cloud/azure.rs"], Call(&["set"], 0), word),
     // Tests.
     rule("crash point", SHIPPED, Call(&["step", "fail_after", "passed", "boundary"], 0), word),
