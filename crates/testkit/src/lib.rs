@@ -7,6 +7,7 @@ pub mod cloud;
 mod fault;
 mod fault_store;
 pub mod index_suite;
+mod soak;
 pub mod store;
 pub mod work_suite;
 
@@ -14,3 +15,4 @@ pub use archive::{Sample, Seams, archive_one};
 pub use clock::ManualClock;
 pub use fault::{Fault, Script};
 pub use fault_store::{FaultRule, FaultyStore, StoreCall, StoreFault};
+pub use soak::{sampled, soaking};

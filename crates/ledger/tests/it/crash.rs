@@ -2,6 +2,7 @@
 
 use crate::support::{assert_intact, draft, open};
 use holdfast_ledger::Ledger;
+use holdfast_testkit::soaking;
 use std::{
     collections::BTreeMap,
     path::Path,
@@ -93,53 +94,66 @@ async fn acknowledged_stands(folder: &Path, outputs: &[Output]) {
     }
 }
 
-/// Kills a process at `step`, the next one at each step in `recovery`, then lets a third finish.
-async fn killed_at(step: &str, nth: u32, recovery: &[&str]) {
+/// Kills a process the nth time it is at `step`, the next one at each step in `recovery`, then lets a third finish. False where
+/// the process is not at the step so often.
+async fn killed_at(step: &str, nth: u32, recovery: &[&str]) -> bool {
     for again in recovery {
         let dir = tempfile::tempdir().unwrap();
         let kill = format!("{step}:{nth}");
         let first = child(dir.path(), 1, &[("HOLDFAST_KILL_AT", &kill)]).output().unwrap();
-        assert!(!first.status.success(), "{step}:{nth} was never reached: {first:?}");
+        if first.status.success() {
+            return false;
+        }
         let second = child(dir.path(), 1, &[("HOLDFAST_KILL_AT", again)]).output().unwrap();
         acknowledged_stands(dir.path(), &[first, second]).await;
         let third = child(dir.path(), 1, &[]).output().unwrap();
         assert!(third.status.success(), "{third:?}");
         check(dir.path(), &[1]).await;
     }
+    true
+}
+
+/// Kills at each occurrence of `step` in `sample`, with its recoveries. In a soak at every occurrence, with every recovery.
+async fn killed_at_each(step: &str, sample: &[(u32, &[&str])]) {
+    for (nth, recovery) in sample {
+        assert!(killed_at(step, *nth, recovery).await, "{step}:{nth} was never reached");
+    }
+    let mut nth = 1;
+    while soaking() && killed_at(step, nth, &STEPS).await {
+        nth += 1;
+    }
 }
 
 #[tokio::test]
 async fn killed_when_staged() {
-    killed_at("ledger.staged", 1, &STEPS[..1]).await; // the ledger's own first entry
-    killed_at("ledger.staged", 2, &STEPS).await;
-    killed_at("ledger.staged", 7, &STEPS[..1]).await;
+    // The first is the ledger's own entry.
+    killed_at_each("ledger.staged", &[(1, &STEPS[..1]), (2, &STEPS), (7, &STEPS[..1])]).await;
 }
 
 #[tokio::test]
 async fn killed_when_swapped() {
-    killed_at("ledger.head_swapped", 1, &STEPS[..1]).await;
-    killed_at("ledger.head_swapped", 2, &STEPS).await;
-    killed_at("ledger.head_swapped", 7, &STEPS[1..2]).await;
+    killed_at_each("ledger.head_swapped", &[(1, &STEPS[..1]), (2, &STEPS), (7, &STEPS[1..2])]).await;
 }
 
 #[tokio::test]
 async fn killed_when_tiles_are_written() {
-    killed_at("ledger.tiles_written", 1, &STEPS).await;
-    killed_at("ledger.tiles_told", 1, &STEPS).await;
+    killed_at_each("ledger.tiles_written", &[(1, &STEPS)]).await;
+    killed_at_each("ledger.tiles_told", &[(1, &STEPS)]).await;
 }
 
 #[tokio::test]
 async fn killed_when_publishing() {
-    killed_at("ledger.partial_tiles_written", 1, &STEPS[..1]).await;
-    killed_at("ledger.partial_tiles_written", 2, &STEPS).await;
-    killed_at("ledger.checkpoint_published", 1, &STEPS[..1]).await;
-    killed_at("ledger.checkpoint_published", 2, &STEPS).await;
+    killed_at_each("ledger.partial_tiles_written", &[(1, &STEPS[..1]), (2, &STEPS)]).await;
+    killed_at_each("ledger.checkpoint_published", &[(1, &STEPS[..1]), (2, &STEPS)]).await;
 }
 
 #[tokio::test]
 async fn done_but_reported_as_failed() {
-    for (step, nth, told) in [
-        // Told by the database, found out by looking: the caller never hears of it.
+    // The first append is the ledger's own entry, made when it is opened.
+    let each_append = [("ledger.committed", 0), ("ledger.staged", 1), ("ledger.head_swapped", 1)];
+    let every = (2..=2 + LAST - BATCH).flat_map(|nth| each_append.map(|(step, failures)| (step, nth, failures)));
+    let sample = [
+        // Reported by the database, and found out by reading: the caller never sees it.
         ("ledger.committed", 2, 0),
         ("ledger.committed", 9, 0),
         ("ledger.staged", 2, 1),
@@ -150,12 +164,13 @@ async fn done_but_reported_as_failed() {
         ("ledger.tiles_told", 1, 1),
         ("ledger.partial_tiles_written", 2, 1),
         ("ledger.checkpoint_published", 2, 1),
-    ] {
+    ];
+    for (step, nth, failures) in sample.into_iter().chain(every.filter(|_| soaking())) {
         let dir = tempfile::tempdir().unwrap();
         let fail = format!("{step}:{nth}");
         let output = child(dir.path(), 1, &[("HOLDFAST_FAIL_AFTER", &fail)]).output().unwrap();
         assert!(output.status.success(), "{fail}: {output:?}");
-        assert_eq!(printed(&output, "failed ").len(), told, "{fail}: {output:?}");
+        assert_eq!(printed(&output, "failed ").len(), failures, "{fail}: {output:?}");
         check(dir.path(), &[1]).await;
     }
 }

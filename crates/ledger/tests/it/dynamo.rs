@@ -7,10 +7,13 @@ use holdfast_ledger::{
     LedgerParts, LocalMac, LocalSigner, LookupKey, Phase, conformance,
 };
 use holdfast_model::{Cancel, Fault as _, NoProgress, SystemClock};
-use holdfast_testkit::cloud::{
-    Dynoxide,
-    aws::{AwsProxy, Fault, FaultKind},
-    dynamodb_client, dynamodb_table,
+use holdfast_testkit::{
+    cloud::{
+        Dynoxide,
+        aws::{AwsProxy, Fault, FaultKind},
+        dynamodb_client, dynamodb_table,
+    },
+    sampled,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -333,39 +336,47 @@ async fn appends_in_a_process_of_its_own() {
     ledger.publish().await.unwrap();
 }
 
+/// Kills a process at each of `steps` and the next one at the step after it, in a soak at any step; then lets a third finish.
 async fn killed_at(steps: &[&str]) {
     for (n, step) in steps.iter().enumerate() {
-        let place = Place::new().await;
-        place.ledger().await.append((0..BEFORE).map(|n| draft(9000 + n)).collect()).await.unwrap();
-        let first = child(&place, Some(step));
-        assert!(!first.status.success(), "{step} was never reached: {first:?}");
-        let second = child(&place, Some(steps[(n + 1) % steps.len()]));
-        let ledger = place.ledger().await;
-        assert_intact(&ledger).await;
-        let told = [first, second].map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).concat();
-        for n in told.lines().filter_map(|l| l.strip_prefix("acknowledged ")?.trim().parse::<u64>().ok()) {
-            assert!(ledger.entry_with_token(&format!("t:{n}")).await.unwrap().is_some(), "{step}: {n} is lost");
+        let next = [steps[(n + 1) % steps.len()]];
+        for again in sampled(&next[..], &STEPS[..]) {
+            killed_at_both(step, again).await;
         }
-        let last = child(&place, None);
-        assert!(last.status.success(), "{step}: {last:?}");
-        let ledger = place.ledger().await;
-        assert_intact(&ledger).await;
-        let mut tokens: BTreeMap<String, u32> = BTreeMap::new();
-        for entry in ledger.entries(0, usize::MAX).await.unwrap() {
-            *tokens.entry(entry.event.idempotency.unwrap()).or_default() += 1;
-        }
-        assert_eq!(tokens.len() as u64, BEFORE + LAST + 3, "{step}: the ledger's own, the intent and its outcome");
-        assert!(tokens.values().all(|times| *times == 1), "{step}: {tokens:?}");
-        assert_eq!(ledger.open_intents().await.unwrap(), [], "{step}");
-        // Nothing lies about: no chunk, no entry that is in a tile.
-        ledger.append((1000..1100).map(|n| draft(n).detail("note", "x".repeat(600))).collect()).await.unwrap();
-        assert_eq!(place.items("L#test#chunks").await, [""; 0], "{step}");
-        // What a writer that died left to be dropped goes when the next tile is full.
-        ledger.append((2000..2256).map(draft).collect()).await.unwrap();
-        let kept: BTreeSet<String> =
-            place.items("L#test").await.into_iter().filter(|sk| sk.starts_with("e#")).collect();
-        assert_eq!(kept.len() as u64, ledger.size().await.unwrap() % 256, "{step}");
     }
+}
+
+async fn killed_at_both(step: &str, again: &str) {
+    let place = Place::new().await;
+    place.ledger().await.append((0..BEFORE).map(|n| draft(9000 + n)).collect()).await.unwrap();
+    let first = child(&place, Some(step));
+    assert!(!first.status.success(), "{step} was never reached: {first:?}");
+    let second = child(&place, Some(again));
+    let step = format!("{step}, then {again}");
+    let ledger = place.ledger().await;
+    assert_intact(&ledger).await;
+    let told = [first, second].map(|o| String::from_utf8_lossy(&o.stdout).into_owned()).concat();
+    for n in told.lines().filter_map(|l| l.strip_prefix("acknowledged ")?.trim().parse::<u64>().ok()) {
+        assert!(ledger.entry_with_token(&format!("t:{n}")).await.unwrap().is_some(), "{step}: {n} is lost");
+    }
+    let last = child(&place, None);
+    assert!(last.status.success(), "{step}: {last:?}");
+    let ledger = place.ledger().await;
+    assert_intact(&ledger).await;
+    let mut tokens: BTreeMap<String, u32> = BTreeMap::new();
+    for entry in ledger.entries(0, usize::MAX).await.unwrap() {
+        *tokens.entry(entry.event.idempotency.unwrap()).or_default() += 1;
+    }
+    assert_eq!(tokens.len() as u64, BEFORE + LAST + 3, "{step}: the ledger's own, the intent and its outcome");
+    assert!(tokens.values().all(|times| *times == 1), "{step}: {tokens:?}");
+    assert_eq!(ledger.open_intents().await.unwrap(), [], "{step}");
+    // Nothing lies about: no chunk, no entry that is in a tile.
+    ledger.append((1000..1100).map(|n| draft(n).detail("note", "x".repeat(600))).collect()).await.unwrap();
+    assert_eq!(place.items("L#test#chunks").await, [""; 0], "{step}");
+    // What a writer that died left to be dropped goes when the next tile is full.
+    ledger.append((2000..2256).map(draft).collect()).await.unwrap();
+    let kept: BTreeSet<String> = place.items("L#test").await.into_iter().filter(|sk| sk.starts_with("e#")).collect();
+    assert_eq!(kept.len() as u64, ledger.size().await.unwrap() % 256, "{step}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

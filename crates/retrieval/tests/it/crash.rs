@@ -5,7 +5,7 @@ use crate::world::{World, bytes, dawn, new_matter};
 use holdfast_ledger::{Action, Phase};
 use holdfast_model::{ArchiveId, Cancel, MatterId, NoProgress};
 use holdfast_retrieval::{ExportRequest, JobState, NewMatter, PlanRequest, RetrievalError};
-use holdfast_testkit::{ManualClock, Sample};
+use holdfast_testkit::{ManualClock, Sample, sampled};
 use holdfast_verify::Outcome;
 use jiff::SignedDuration;
 use std::{
@@ -177,29 +177,34 @@ async fn assert_done(root: &Path, told: &str) {
     w.assert_ledger().await;
 }
 
-/// Every `of`-th step from `first` on, so that the test threads share the work.
+/// Every `of`-th step from `first` on, so that the test threads share the work. The recovery is killed twice: at the same
+/// step, and at the second one after it, in a soak at every step.
 async fn killed_at(first: usize, of: usize) {
     let mut reached = 0;
     for (n, step) in STEPS.iter().enumerate().filter(|(n, _)| n % of == first) {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path();
-        archive(root).await;
-        let killed = run("journey", root, 1, &[("HOLDFAST_KILL_AT", step)]);
-        assert_eq!(
-            killed.status.signal(),
-            Some(9),
-            "{step} was not reached: {}",
-            String::from_utf8_lossy(&killed.stdout)
-        );
-        // And again while it recovers: at the same step, or at one that comes a little later.
-        for (minute, again) in [(10, step), (20, &STEPS[(n + 2) % STEPS.len()])] {
-            let second = run("journey", root, minute, &[("HOLDFAST_KILL_AT", again)]);
-            reached += usize::from(second.status.signal() == Some(9));
+        let later = [STEPS[(n + 2) % STEPS.len()]];
+        for again in sampled(&later[..], &STEPS[..]) {
+            reached += killed_thrice(step, again).await;
         }
-        assert_well(&run("journey", root, 40, &[]));
-        assert_done(root, step).await;
     }
     assert!(reached > 0, "some recoveries were killed too");
+}
+
+/// Kills at `step`, there again, and at `again`; how many of the two later kills were reached.
+async fn killed_thrice(step: &str, again: &str) -> usize {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    archive(root).await;
+    let killed = run("journey", root, 1, &[("HOLDFAST_KILL_AT", step)]);
+    assert_eq!(killed.status.signal(), Some(9), "{step} was not reached: {}", String::from_utf8_lossy(&killed.stdout));
+    let mut reached = 0;
+    for (minute, at) in [(10, step), (20, again)] {
+        let recovery = run("journey", root, minute, &[("HOLDFAST_KILL_AT", at)]);
+        reached += usize::from(recovery.status.signal() == Some(9));
+    }
+    assert_well(&run("journey", root, 40, &[]));
+    assert_done(root, &format!("{step}, then {again}")).await;
+    reached
 }
 
 #[tokio::test]

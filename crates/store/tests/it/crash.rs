@@ -5,7 +5,7 @@ use futures_util::StreamExt as _;
 use holdfast_model::{Availability, Cancel, ObjectKey, Sha256Digest, StorageTier};
 use holdfast_store::{ArchiveReader as _, BYTE_RANGE_ALL, Store, StoreError, hash_file};
 use holdfast_testkit::{
-    ManualClock,
+    ManualClock, sampled,
     store::{body, options},
 };
 use std::{
@@ -98,7 +98,7 @@ fn a_killed_writer_loses_nothing_that_it_acknowledged_and_leaves_nothing_half_ma
     let root = folder.path();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (mut acknowledged, mut found) = (0, 0);
-    for run in 0..24 {
+    for run in 0..sampled(24, 400) {
         // The next writer itself sweeps what the one before left, and is killed at that too; each fourth time we look.
         let said = killed_writer(root, run);
         let clock = ManualClock::default();

@@ -3,6 +3,7 @@
 use super::rows::{
     AGENTS, CODECS, FIRST_MS, MATTERS, Made, PHONES, QUEUES, REGIONS, Random, RowMaker, TAGS, VENDORS, WORDS, at,
 };
+use crate::{sampled, soaking};
 use holdfast_index::{AvailabilityState, Facets, IndexRow, Query, RecordingIndex, Sort};
 use holdfast_model::{Availability, Direction, MediaKind, ParticipantRole, StorageState, StorageTier};
 use std::{
@@ -15,8 +16,8 @@ use std::{
 const STAGES: [(u32, u32); 3] = [(67_000, 8_000), (69_900, 700), (70_000, 1)];
 /// The same for an index that looks at rows one by one.
 const FEW: [(u32, u32); 3] = [(160, 80), (235, 25), (240, 1)];
-/// Questions asked at each of its stages.
-const QUESTIONS: u64 = 60;
+/// Questions asked at each of its stages, ordinarily and in a soak.
+const QUESTIONS: (u64, u64) = (60, 1_000);
 
 fn fold(text: &str) -> String {
     text.trim()
@@ -284,7 +285,7 @@ pub async fn answers_as_going_through_all_rows_does(index: Arc<dyn RecordingInde
 
 async fn compare(index: &dyn RecordingIndex, docs: &[Doc], random: &mut Random) {
     assert_eq!(index.count().await.unwrap(), docs.len() as u64);
-    for n in 0..QUESTIONS {
+    for n in 0..sampled(QUESTIONS.0, QUESTIONS.1) {
         let q = question(random, docs);
         let mut found: Vec<&Doc> = docs.iter().filter(|d| d.matches(&q)).collect();
         let total = found.len() as u64;
@@ -298,8 +299,8 @@ async fn compare(index: &dyn RecordingIndex, docs: &[Doc], random: &mut Random) 
         assert_eq!(page.rows.iter().collect::<Vec<_>>(), firsts, "{q:?}");
         assert_eq!((page.total, page.total_is_exact), (total, true), "{q:?}");
         assert_eq!(page.next.is_some(), found.len() > q.limit, "{q:?}");
-        // Counting slowly is slow: of the large answers only some.
-        if total < 5_000 || n % 8 == 0 {
+        // Counting slowly is slow: ordinarily only some of the large answers are counted.
+        if total < 5_000 || n % 8 == 0 || soaking() {
             let mut told = index.facets(&q).await.unwrap();
             let all = [&mut told.vendor, &mut told.queue, &mut told.agent, &mut told.tag];
             // Spelling is another promise.

@@ -362,7 +362,12 @@ fn mutate(o: &mut Observed, kind: usize, at: usize, bit: u8) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, ..ProptestConfig::default() })]
+    // Six times the ordinary 256, which `scripts/soak` raises.
+    #![proptest_config(ProptestConfig {
+        cases: 6 * ProptestConfig::default().cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_single_change_fails(kind in 0usize..=20, at in 0usize..100_000, bit in 0u8..8) {

@@ -399,7 +399,7 @@ fn copy(name: &str, bytes: Option<Vec<u8>>) -> (TempDir, PathBuf) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever is done to one file, the verifier ends with a failure and never panics.
     #[test]

@@ -14,6 +14,7 @@ use holdfast_testkit::{
         aws::{AwsProxy, Fault, FaultKind},
     },
     index_suite::{Made, RowMaker},
+    soaking,
 };
 use serde_json::json;
 use std::{
@@ -218,36 +219,50 @@ async fn killed_at_every_step_it_goes_on() {
     let server = Dynoxide::start().await;
     let (expected, _dir) = oracle().await;
     live_a_day(&*expected).await;
-    for kill in [
-        "index.dynamodb.pointers:1",
-        "index.dynamodb.pointers:4",
-        "index.dynamodb.row:1",
-        "index.dynamodb.row:13",
-        "index.dynamodb.row:30",
-        "index.dynamodb.told:3",
-        "index.dynamodb.rebuild.batch:1",
-        "index.dynamodb.rebuild.switched:1",
-        "index.dynamodb.work.around:1",
-        "index.dynamodb.work.created:3",
-        "index.dynamodb.work.updated:2",
-    ] {
-        let client = client(server.url());
-        let table = table(&client).await;
-        for (run, kill_at) in [Some(kill), None].into_iter().enumerate() {
-            let mut command = Command::new(std::env::current_exe().unwrap());
-            command.args(["--exact", "dynamo::faults::plays_a_part_when_asked", "--nocapture"]);
-            command.env(PART, format!("{} {table}", server.url())).stdout(Stdio::null()).stderr(Stdio::null());
-            match kill_at {
-                Some(step) => command.env("HOLDFAST_KILL_AT", step),
-                None => command.env_remove("HOLDFAST_KILL_AT"),
-            };
-            let status = tokio::task::spawn_blocking(move || command.status().unwrap()).await.unwrap();
-            assert_eq!(status.success(), run == 1, "{kill}");
+    let sample = [
+        ("index.dynamodb.pointers", &[1, 4][..]),
+        ("index.dynamodb.row", &[1, 13, 30]),
+        ("index.dynamodb.told", &[3]),
+        ("index.dynamodb.rebuild.batch", &[1]),
+        ("index.dynamodb.rebuild.switched", &[1]),
+        ("index.dynamodb.work.around", &[1]),
+        ("index.dynamodb.work.created", &[3]),
+        ("index.dynamodb.work.updated", &[2]),
+    ];
+    for (step, times) in sample {
+        for nth in times {
+            assert!(killed_it_goes_on(&server, &*expected, step, *nth).await, "{step}:{nth} was not reached");
         }
-        let index = DynamoIndex::new(client.clone(), &table, Arc::new(SystemClock)).index();
-        super::same_answers(&*index, &*expected).await;
-        let work = DynamoWork::new(client, &table, Arc::new(SystemClock));
-        let done = ListWork { kind: WorkKind::Export, parent: Some("p"), states: &["done"], after: None, limit: 99 };
-        assert_eq!(work.list(done).await.unwrap().len(), 6, "{kill}");
+        let mut nth = 1;
+        while soaking() && killed_it_goes_on(&server, &*expected, step, nth).await {
+            nth += 1;
+        }
     }
+}
+
+/// False where the process does not reach the step so often.
+async fn killed_it_goes_on(server: &Dynoxide, expected: &dyn RecordingIndex, step: &str, nth: u32) -> bool {
+    let kill = format!("{step}:{nth}");
+    let client = client(server.url());
+    let table = table(&client).await;
+    let child = async |kill_at: Option<&str>| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "dynamo::faults::plays_a_part_when_asked", "--nocapture"]);
+        command.env(PART, format!("{} {table}", server.url())).stdout(Stdio::null()).stderr(Stdio::null());
+        match kill_at {
+            Some(step) => command.env("HOLDFAST_KILL_AT", step),
+            None => command.env_remove("HOLDFAST_KILL_AT"),
+        };
+        tokio::task::spawn_blocking(move || command.status().unwrap()).await.unwrap().success()
+    };
+    if child(Some(&kill)).await {
+        return false;
+    }
+    assert!(child(None).await, "{kill}");
+    let index = DynamoIndex::new(client.clone(), &table, Arc::new(SystemClock)).index();
+    super::same_answers(&*index, expected).await;
+    let work = DynamoWork::new(client, &table, Arc::new(SystemClock));
+    let done = ListWork { kind: WorkKind::Export, parent: Some("p"), states: &["done"], after: None, limit: 99 };
+    assert_eq!(work.list(done).await.unwrap().len(), 6, "{kill}");
+    true
 }
