@@ -22,7 +22,9 @@ pub enum IndexError {
     #[error("{0}")]
     Invalid(String),
     /// The file was written by a newer Holdfast.
-    #[error("{path} was written by a newer version of Holdfast (schema {found}; this one knows versions up to {known})")]
+    #[error(
+        "{path} was written by a newer version of Holdfast (schema {found}; this one knows versions up to {known})"
+    )]
     NewerSchema {
         /// The file.
         path: PathBuf,

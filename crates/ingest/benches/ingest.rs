@@ -174,7 +174,8 @@ async fn ingest(source: &Path, home: &Path) -> RunSummary {
         host: "bench".into(),
         os_user: "bench".into(),
         person: "bench".into(),
-        role: "archiver".into(), ..Agent::default()
+        role: "archiver".into(),
+        ..Agent::default()
     };
     let store = LocalStore::open(LocalStoreConfig::new(home.join("archive")), clock.clone()).unwrap();
     let ledger = Ledger::open(LedgerParts {

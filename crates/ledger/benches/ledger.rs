@@ -20,7 +20,8 @@ fn draft(n: u64) -> EventDraft {
         host: "archiver-1".into(),
         os_user: "holdfast".into(),
         person: "Archiver".into(),
-        role: "archiver".into(), ..Agent::default()
+        role: "archiver".into(),
+        ..Agent::default()
     };
     EventDraft {
         digest_after: Some(Sha256Digest::of(&n.to_le_bytes())),

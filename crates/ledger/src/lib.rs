@@ -17,8 +17,7 @@ pub mod tile;
 
 pub use checkpoint::{Checkpoint, CheckpointError, VerifierKey};
 pub use event::{
-    Action, Agent, CustodyEvent, EVENT_MAX_BYTES, EventDraft, EventError, EventOutcome, LedgerEntry,
-    Phase, Subject,
+    Action, Agent, CustodyEvent, EVENT_MAX_BYTES, EventDraft, EventError, EventOutcome, LedgerEntry, Phase, Subject,
 };
 pub use format::EventFormat;
 pub use key::{KeyError, LocalMac, LocalSigner, Mac, Signer};

@@ -36,7 +36,7 @@ async fn ledger(root: &Path, tiles: Arc<dyn TileStore>) -> Ledger {
 
 fn agent() -> Agent {
     let text = |t: &str| t.to_owned();
-    Agent { host: text("h"), os_user: text("u"), person: text("p"), role: text("r") , ..Agent::default()}
+    Agent { host: text("h"), os_user: text("u"), person: text("p"), role: text("r"), ..Agent::default() }
 }
 
 fn drafts(numbers: std::ops::Range<u32>) -> Vec<EventDraft> {

@@ -22,7 +22,8 @@ pub(crate) fn agent() -> Agent {
         host: "test-host".into(),
         os_user: "archiver".into(),
         person: "Test Person".into(),
-        role: "archiver".into(), ..Agent::default()
+        role: "archiver".into(),
+        ..Agent::default()
     }
 }
 

@@ -15,12 +15,7 @@ use std::sync::Arc;
 
 fn agent() -> Agent {
     let text = |t: &str| t.to_owned();
-    Agent {
-        host: text("host"),
-        os_user: text("user"),
-        person: text("person"),
-        role: text("role"), ..Agent::default()
-    }
+    Agent { host: text("host"), os_user: text("user"), person: text("person"), role: text("role"), ..Agent::default() }
 }
 
 fn recording(n: u64) -> Result<ArchiveId, LedgerError> {
@@ -53,7 +48,10 @@ fn state(from: u64, size: u64) -> Result<(HeadState, Vec<Staged>), LedgerError> 
     }
     let checkpoint = Checkpoint::sign(&LocalSigner::from_seed(&[1; 32]), size, &frontier.root())?;
     let last_time = Timestamp::UNIX_EPOCH;
-    Ok((HeadState { revision: 0, checkpoint, frontier, last_leaf, last_time, format: EventFormat::NEWEST, tiled: 0 }, staged))
+    Ok((
+        HeadState { revision: 0, checkpoint, frontier, last_leaf, last_time, format: EventFormat::NEWEST, tiled: 0 },
+        staged,
+    ))
 }
 
 /// Runs everything against an empty head.

@@ -108,7 +108,8 @@ fn read_state(db: &Connection) -> Result<Option<HeadState>, LedgerError> {
         .optional()
         .map_err(LedgerError::database("read the head"))?;
     let Some((revision, checkpoint, peaks, last_leaf, last_time_ms, tiled)) = row else { return Ok(None) };
-    let version = db.pragma_query_value(None, "user_version", |r| r.get(0)).map_err(LedgerError::database("read the head"))?;
+    let version =
+        db.pragma_query_value(None, "user_version", |r| r.get(0)).map_err(LedgerError::database("read the head"))?;
     let damaged = |problem| LedgerError::HeadDamaged { problem };
     let checkpoint = Checkpoint::parse(&checkpoint).map_err(|e| LedgerError::Checkpoint(Arc::new(e)))?;
     Ok(Some(HeadState {
@@ -315,8 +316,9 @@ impl LedgerHead for SqliteHead {
         with(&self.reader, move |db| {
             let failed = LedgerError::database;
             let tx = db.transaction().map_err(failed("begin"))?;
-            let mut select =
-                tx.prepare("SELECT max(sequence) FROM lookup WHERE kind = ?1 AND key = ?2").map_err(failed("look up"))?;
+            let mut select = tx
+                .prepare("SELECT max(sequence) FROM lookup WHERE kind = ?1 AND key = ?2")
+                .map_err(failed("look up"))?;
             let mut last = |key: &LookupKey| {
                 let (kind, key) = key.parts();
                 let row = select.query_row(params![kind, key], |r| r.get::<_, Option<i64>>(0))?;

@@ -374,8 +374,11 @@ async fn a_lookup_row_that_was_hidden_while_entries_were_appended_leaves_a_broke
             Ok((r.get(0)?, r.get(1)?, r.get(2)?))
         })
         .unwrap();
-    db.execute("DELETE FROM lookup WHERE kind = ?1 AND key = ?2 AND sequence = ?3", rusqlite::params![row.0, row.1, row.2])
-        .unwrap();
+    db.execute(
+        "DELETE FROM lookup WHERE kind = ?1 AND key = ?2 AND sequence = ?3",
+        rusqlite::params![row.0, row.1, row.2],
+    )
+    .unwrap();
     let draft = EventDraft::new(Action::Plan, Phase::Fact, agent()).matter(&matter(1));
     ledger.append(vec![draft]).await.unwrap();
     // Put back, as whoever hid it would.
@@ -394,7 +397,10 @@ async fn a_ledger_of_the_first_format_goes_on_in_it_until_it_is_upgraded() {
     let ledger = open(dir.path()).await;
     let fact = || EventDraft::new(Action::Export, Phase::Fact, agent()).about(&recording(1)).matter(&matter(1));
     let entry = ledger.append(vec![fact()]).await.unwrap().remove(0).event;
-    assert_eq!((entry.format.as_str(), entry.previous_of_matter, entry.previous_of_recording), ("holdfast-event/1", None, None));
+    assert_eq!(
+        (entry.format.as_str(), entry.previous_of_matter, entry.previous_of_recording),
+        ("holdfast-event/1", None, None)
+    );
 
     let upgrade = ledger.upgrade(agent()).await.unwrap().unwrap().event;
     assert_eq!((upgrade.format.as_str(), upgrade.from.as_deref()), ("holdfast-event/2", Some("holdfast-event/1")));

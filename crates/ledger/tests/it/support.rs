@@ -41,7 +41,8 @@ pub(crate) fn agent() -> Agent {
         host: "desk-7".into(),
         os_user: "jdoe".into(),
         person: "Jo Doe".into(),
-        role: "legal".into(), ..Agent::default()
+        role: "legal".into(),
+        ..Agent::default()
     }
 }
 

@@ -166,7 +166,8 @@ impl Many {
             host: "desk-1".into(),
             os_user: "lee".into(),
             person: "Lee Legal".into(),
-            role: "legal".into(), ..Agent::default()
+            role: "legal".into(),
+            ..Agent::default()
         };
         let mut store = LocalStore::open(LocalStoreConfig::new(root.join("archive")), clock.clone()).unwrap().store();
         let index = SqliteIndex::open(root.join("index.sqlite")).await.unwrap().index();

@@ -42,7 +42,8 @@ pub(crate) fn agent(role: &str) -> Agent {
         host: "desk-1".into(),
         os_user: "lee".into(),
         person: "Lee Legal".into(),
-        role: role.into(), ..Agent::default()
+        role: role.into(),
+        ..Agent::default()
     }
 }
 

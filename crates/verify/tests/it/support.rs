@@ -46,7 +46,8 @@ pub fn event(action: Action, phase: Phase) -> CustodyEvent {
             host: "archive-1".into(),
             os_user: "holdfast".into(),
             person: "Ada Møller <script>".into(),
-            role: "archiver".into(), ..Agent::default()
+            role: "archiver".into(),
+            ..Agent::default()
         },
         application: "holdfast/0.1.0".into(),
         code: None,

@@ -88,7 +88,12 @@ impl Table {
     }
 
     /// The last sequence before `end` under a key.
-    pub(super) async fn last_row(&self, generation: u64, key: &LookupKey, end: u64) -> Result<Option<u64>, LedgerError> {
+    pub(super) async fn last_row(
+        &self,
+        generation: u64,
+        key: &LookupKey,
+        end: u64,
+    ) -> Result<Option<u64>, LedgerError> {
         let (kind, text) = key.parts();
         let (pk, begin) = place(self, generation, kind, text);
         let sk = |n: u64| format!("{begin}#{n:020}");

@@ -13,9 +13,9 @@ use crate::{
 };
 pub(super) use block::placed;
 use block::{Block, BlockReport};
-use history::Histories;
 use bytes::Bytes;
 pub use fault::LedgerFault;
+use history::Histories;
 use holdfast_model::{Cancel, Progress, ProgressSink};
 use std::{collections::VecDeque, sync::Arc};
 use tokio::task::JoinHandle;
@@ -70,8 +70,14 @@ impl Ledger {
         progress: &dyn ProgressSink,
         cancel: &Cancel,
     ) -> Result<LedgerReport, LedgerError> {
-        let mut report =
-            LedgerReport { entries: 0, checkpoint: None, roots_compared: 0, histories_not_checked: 0, faults: Vec::new(), fault_count: 0 };
+        let mut report = LedgerReport {
+            entries: 0,
+            checkpoint: None,
+            roots_compared: 0,
+            histories_not_checked: 0,
+            faults: Vec::new(),
+            fault_count: 0,
+        };
         let inner = &self.inner;
         // Before the head: what is published meanwhile by others must not look like a head that went back.
         let published = inner.tiles.published().await?;
