@@ -351,7 +351,8 @@ async fn every_entry_names_the_one_before_of_its_matter_and_recording() {
     (outcome.phase, outcome.intent) = (Phase::Outcome, Some(0));
     assert!(ledger.append(vec![about(1).matter(&matter(1)), outcome]).await.is_err());
     let (one, two) = tokio::join!(ledger.append(vec![about(2)]), ledger.append(vec![about(1).matter(&matter(2))]));
-    (one.unwrap(), two.unwrap());
+    one.unwrap();
+    two.unwrap();
     drop(ledger);
     let ledger = open(dir.path()).await;
     ledger.append(vec![about(1).matter(&matter(1))]).await.unwrap();
