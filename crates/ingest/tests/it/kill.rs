@@ -124,13 +124,15 @@ async fn killed_in_the_ledger_below() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_was_broken_off_is_resumed_under_its_own_id() {
     let sample = ["ingest.run_started", "ingest.stored", "ingest.outcome", "ingest.archived"];
-    for step in sample.into_iter().chain(steps().filter(|s| soaking() && !sample.contains(s))) {
+    // A run that is recorded as ended is not resumed.
+    let others = steps().filter(|s| soaking() && *s != "ingest.run_ended" && !sample.contains(s));
+    for step in sample.into_iter().chain(others) {
         let dir = tempfile::tempdir().unwrap();
         fill(&Home::open(dir.path()).await);
         assert!(run(dir.path(), "ingest", "HOLDFAST_KILL_AT", step));
         let home = Home::open(dir.path()).await;
         let begun = home.archiver.status(5).await.unwrap().runs;
-        assert!(begun.len() == 1 && !begun[0].running && begun[0].summary.ended_at.is_none());
+        assert!(begun.len() == 1 && !begun[0].running && begun[0].summary.ended_at.is_none(), "{step}: {begun:?}");
         run(dir.path(), "resume", "HOLDFAST_KILL_AT", step);
         let resumed = home.archiver.resume(&agent(), Arc::new(NoProgress), &Cancel::default()).await.unwrap();
         let runs = home.archiver.status(5).await.unwrap().runs;
