@@ -7,7 +7,8 @@ use std::fmt;
 pub enum Severity {
     /// Something does not agree: the evidence must not be relied on as it is.
     Failure,
-    /// Something was not looked at or not shown. What was looked at agrees.
+    /// Something was not looked at or not shown, or derived data (the search index) is not as it must be. What the evidence rests
+    /// on and was looked at agrees.
     Remark,
 }
 
@@ -94,10 +95,10 @@ codes! {
     PayloadMissing, "payload.missing", Failure,
         "The vendor's own metadata, which was archived beside the recording, is not there.",
         "Fetch the vendor metadata again from the archive by the key in the manifest.";
-    IndexRowDiffers, "index.row_differs", Failure,
+    IndexRowDiffers, "index.row_differs", Remark,
         "The search index says something else than the archived manifest. The evidence itself is not affected, but what a search shows is wrong.",
         "Run `holdfast index rebuild`, and look for who wrote to the index.";
-    IndexRowMissing, "index.row_missing", Failure,
+    IndexRowMissing, "index.row_missing", Remark,
         "The search index does not know the recording, so a search would not find it. The evidence itself is not affected.",
         "Run `holdfast index rebuild`.";
     LedgerEntryMissing, "ledger.entry_missing", Failure,

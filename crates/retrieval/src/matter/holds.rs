@@ -90,8 +90,19 @@ impl Desk {
             ids.iter().map(|id| self.flag(id, on || held_by_another(&holders, id, matter)).boxed()).collect();
         let mut done: Vec<Result<(), RetrievalError>> = stream::iter(flags).buffered(AT_ONCE).collect().await;
         if !on {
-            // Another matter may have begun to hold between the look and the lifting; its flag must stand.
-            let now = self.holders(&ids).await?;
+            // Another matter may have begun to hold between the look and the lifting; its flag must stand. Where that cannot be
+            // read, the flags are set again, and lifting them is left to another attempt.
+            let now = match self.holders(&ids).await {
+                Ok(now) => now,
+                Err(e) => {
+                    for id in &ids {
+                        if let Err(again) = self.flag(id, true).await {
+                            tracing::warn!(%id, code = again.code(), "a legal hold may be missing until the release is ended");
+                        }
+                    }
+                    return Err(e);
+                }
+            };
             for (item, done) in batch.iter().zip(&mut done) {
                 let id = &item.archive_id;
                 if held_by_another(&now, id, matter) && !held_by_another(&holders, id, matter) {
@@ -139,6 +150,9 @@ impl Desk {
     }
 
     /// The matters that hold each recording, or are about to.
+    ///
+    /// # Errors
+    /// What the work store says of any of them: a hold is never taken for absent because it could not be read.
     pub(crate) async fn holders(&self, ids: &[ArchiveId]) -> Result<Holders, RetrievalError> {
         let mut holders = Holders::new();
         let mut known: HashMap<MatterId, bool> = HashMap::new();
@@ -147,8 +161,13 @@ impl Desk {
                 let holds = match known.get(&matter) {
                     Some(holds) => *holds,
                     None => {
-                        // A matter that is still being opened has no recordings yet.
-                        let holds = self.matter(&matter).await.is_ok_and(|m| m.holds());
+                        let holds = match self.matter(&matter).await {
+                            Ok(found) => found.holds(),
+                            // Still being opened, so that it has no recordings yet.
+                            Err(RetrievalError::NoMatter(_)) => false,
+                            // That a matter cannot be read says nothing about its hold: nothing may be lifted on that.
+                            Err(e) => return Err(e),
+                        };
                         known.insert(matter.clone(), holds);
                         holds
                     }

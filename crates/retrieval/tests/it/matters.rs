@@ -1,9 +1,11 @@
 use crate::world::{World, agent, bytes, code, new_matter};
+use holdfast_index::{SqliteWork, Work, WorkKind, WorkStore as _};
 use holdfast_ledger::{Action, EventOutcome, Phase};
 use holdfast_model::ArchiveId;
 use holdfast_retrieval::{NewMatter, RetrievalError};
 use holdfast_store::StoreError;
 use holdfast_testkit::{FaultRule, Sample, StoreCall, StoreFault};
+use std::sync::Arc;
 
 #[tokio::test]
 async fn matters_are_numbered_by_year_and_need_a_justification() {
@@ -94,6 +96,30 @@ async fn a_hold_stays_while_another_matter_holds() {
         assert_eq!(w.count(&ids[0], action, Phase::Intent).await, times);
         assert_eq!(w.succeeded(&ids[0], action).await, times);
     }
+    w.assert_ledger().await;
+}
+
+#[tokio::test]
+async fn a_hold_is_not_lifted_while_another_matter_cannot_be_read() {
+    let w = World::new().await;
+    let ids = w.cold(1).await;
+    let (a, b) = (w.matter_of(&ids).await, w.matter_of(&ids).await);
+    w.desk.hold(&a, "litigation", &w.me).await.unwrap();
+    w.desk.hold(&b, "audit", &w.me).await.unwrap();
+    // As a newer version might write it, or a disk might leave it.
+    let work = SqliteWork::open(w.root.join("work.sqlite"), Arc::new(w.clock.clone())).await.unwrap();
+    let whole = work.get(WorkKind::Matter, b.as_str()).await.unwrap().unwrap();
+    let mut unreadable = whole.clone();
+    unreadable.doc["change"] = serde_json::json!({ "do": "transfer" });
+    let rev = work.update(unreadable).await.unwrap().rev().unwrap();
+    assert!(w.desk.release_hold(&a, "settled", &w.me).await.is_err());
+    assert_eq!(held(&w, &ids[0]).await.0, vec![true; 3], "the other matter's hold is not lost");
+    assert_eq!(w.succeeded(&ids[0], Action::LegalHoldRelease).await, 0);
+
+    // Once it can be read again, the release is ended by asking again, and the other matter goes on holding.
+    work.update(Work { rev, ..whole }).await.unwrap().rev().unwrap();
+    w.desk.release_hold(&a, "settled", &w.me).await.unwrap();
+    assert_eq!(held(&w, &ids[0]).await, (vec![true; 3], vec![b.to_string()]));
     w.assert_ledger().await;
 }
 
