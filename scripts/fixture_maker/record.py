@@ -29,7 +29,8 @@ def kind(value):
 
 
 def differences(rules, recorded, found, path=""):
-    """What of `recorded` is missing or other in `found`. crates/cli/tests/it/fixtures/compare.rs is the same in Rust."""
+    """What of `recorded` is missing or other in `found`, as crates/cli/tests/it/fixtures/compare.rs has it. Without `changed`: both
+    are of one executable."""
     sentence = isinstance(recorded, list) or " " in f"{recorded}{found}"
     if sentence and named(rules["sentences"], path) or named(rules["volatile"], path):
         return [] if kind(recorded) == kind(found) else [f"{path}: {kind(recorded)}, now {kind(found)}"]
